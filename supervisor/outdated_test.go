@@ -175,7 +175,7 @@ func newHeldEstate(t *testing.T, sessions int) (e *estate, ids []session.ID, let
 	e.link(append(ids, "up")...)
 	e.start("up")
 	e.until(session.Ready, session.CauseConnected, "up")
-	e.server.SetMinVersion(e.version(10))
+	e.server.Versions().SetLeast(e.version(10))
 	e.start(ids[0])
 	select {
 	case <-asked:
@@ -210,7 +210,7 @@ func TestAProcessWhoseVersionIsRefusedFindsTheNewOneAndComesBack(t *testing.T) {
 
 func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 	e, ids, let := newHeldEstate(t, 3)
-	e.server.SetWebVersion(e.version(5)) // newer than ours, but still refused
+	e.server.Versions().SetWeb(e.version(5)) // newer than ours, but still refused
 	feed, stop := e.server.Subscribe()
 	defer stop()
 	close(let)
@@ -230,7 +230,7 @@ func TestANewVersionThatIsRefusedTooCostsOneLoginMore(t *testing.T) {
 
 func TestARefusedVersionIsNoSessionsAlone(t *testing.T) {
 	e := newEstate(t, func(d *whatsapp.Dialer) supervisor.Refresher { return d })
-	e.server.SetMinVersion(e.version(1))
+	e.server.Versions().SetLeast(e.version(1))
 	for i := range 3 { // unlinked sessions: the server refuses their registration as it refuses a login
 		id := session.ID(fmt.Sprintf("new%d", i))
 		ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -219,7 +219,7 @@ See docs/sandbox.md.`,
 			}
 			p.describe(c.OutOrStdout())
 			if scenario != nil {
-				if _, err := p.server.StartScenario(*scenario, speed); err != nil {
+				if _, err := p.server.Scenarios().Start(*scenario, speed); err != nil {
 					return errors.Join(err, p.stop())
 				}
 			}

@@ -224,8 +224,8 @@ func TestARefusedVersionHoldsEverybodyBack(t *testing.T) {
 	x := trouble{h, 1, h.linked(1)}
 	h.linked(2)
 	// No newer version is offered, so every probe is refused, and the answers do not depend on who is the probe.
-	h.server.SetMinVersion(sandbox.Version{2, 3000, h.shownVersion() + 1})
-	h.server.SetWebVersion(sandbox.Version{2, 3000, h.shownVersion()})
+	h.server.Versions().SetLeast(sandbox.Version{2, 3000, h.shownVersion() + 1})
+	h.server.Versions().SetWeb(sandbox.Version{2, 3000, h.shownVersion()})
 	h.server.DropTCP(x.only())
 	x.comes(session.Errored, session.CauseClientOutdated)
 	h.Get("/status", 1).Is(200).With("state", "ERROR", "needs_qr", false, "is_recoverable", false, "recommended_action", "Technical error - check logs")
@@ -245,7 +245,7 @@ func TestARefusedVersionIsReplacedByTheNewestOne(t *testing.T) {
 	h := newHouse(t)
 	x := trouble{h, 1, h.linked(1)}
 	newest := h.shownVersion() + 1
-	h.server.SetMinVersion(sandbox.Version{2, 3000, newest})
+	h.server.Versions().SetLeast(sandbox.Version{2, 3000, newest})
 	h.server.DropTCP(x.only())
 	x.comes(session.Errored, session.CauseClientOutdated)
 	x.backByItself()

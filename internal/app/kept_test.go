@@ -106,8 +106,8 @@ func TestKeptFilesOutliveWhatsAppTheSessionAndTheProcess(t *testing.T) {
 		h.Keeps(t, path, "kept")
 	}
 	downloads := h.server.Counters().Downloads
-	for _, file := range h.server.Media() {
-		if err := h.server.ExpireMedia(file.ID, 410); err != nil {
+	for _, file := range h.server.Media().List() {
+		if err := h.server.Media().Take(file.ID, 410, false); err != nil {
 			t.Fatal(err)
 		}
 	}

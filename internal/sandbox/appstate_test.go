@@ -196,7 +196,7 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	// A new client gets a snapshot, and continues from there.
 	second := newDevice(t, server)
 	second.pair(ana)
-	if !slices.ContainsFunc(server.Media(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
+	if !slices.ContainsFunc(server.Media().List(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads == 1 }) {
 		t.Error("no snapshot was downloaded")
 	}
 	on := true
@@ -204,8 +204,8 @@ func TestALargeStateComesAsASnapshotAndInSeveralAnswers(t *testing.T) {
 	wait(second, 0, func(e *events.Pin) bool { return !e.FromFullSync && e.Action.GetPinned() })
 	must(t, second.cli.SendAppState(ctx, appstate.BuildPin(bruno.LID(), false)))
 	// A snapshot whose file is gone is created again.
-	for _, file := range server.Media() {
-		must(t, server.LoseMedia(file.ID, 404))
+	for _, file := range server.Media().List() {
+		must(t, server.Media().Take(file.ID, 404, true))
 	}
 	third := newDevice(t, server)
 	third.pair(ana)
@@ -240,7 +240,7 @@ func TestALargeChangeTravelsAsAFile(t *testing.T) {
 	if named != 150 {
 		t.Errorf("%d contacts, expected 150", named)
 	}
-	if !slices.ContainsFunc(server.Media(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads > 0 }) {
+	if !slices.ContainsFunc(server.Media().List(), func(f media.File) bool { return f.Type == "md-app-state" && f.Downloads > 0 }) {
 		t.Error("the change did not travel as a file")
 	}
 }

@@ -50,8 +50,8 @@ func TestAFileThatWasUploadedBeforeARestartIsDownloadedAfterIt(t *testing.T) {
 	id := sendKind(t, peer, phones.Outgoing{To: own.Number(), Kind: phones.KindDocument, Media: &phones.Attachment{Data: fromPhone, FileName: "plan.pdf"}})
 	document := wait(client, 0, hasID(id)).Message.GetDocumentMessage()
 	gone := client.upload(someBytes(500), whatsmeow.MediaVideo)
-	files := server.Media()
-	if err = server.ExpireMedia(files[len(files)-1].ID, http.StatusGone); err != nil {
+	files := server.Media().List()
+	if err = server.Media().Take(files[len(files)-1].ID, http.StatusGone, false); err != nil {
 		t.Fatal(err)
 	}
 	client.cli.Disconnect()
@@ -185,7 +185,7 @@ func TestADamagedFileIsMissedAndNoOther(t *testing.T) {
 	folder := t.TempDir()
 	server, _, _, client := settledChat(t, folder)
 	paths := uploads(t, client, 4)
-	files := server.Media()
+	files := server.Media().List()
 	client.cli.Disconnect()
 	closeServer(t, server)
 	for i, damage := range [][]byte{{}, {0, 0, 0, 9, '{'}, []byte("\x00\x00\x00\x02{}")} {

@@ -66,5 +66,8 @@ func (k *keeper) collect(all bool, emit func(string, any) error) error {
 	if err := k.Channels.Collect(all, emit); err != nil {
 		return err
 	}
+	if err := k.Groups.Lists.Collect(all, emit); err != nil {
+		return err
+	}
 	return k.Groups.Collect(all, emit)
 }

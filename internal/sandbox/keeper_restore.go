@@ -26,23 +26,21 @@ func (k *keeper) restore(records []disk.Record) error {
 			return err
 		}
 	}
-	for _, record := range records {
-		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, phones.KeyPhone) {
-			if err := k.restorePhone(raw, byName); err != nil {
-				return fmt.Errorf("%s: %w", record.Key, err)
+	for _, owner := range []struct {
+		prefix  string
+		restore func(json.RawMessage) error
+	}{
+		{phones.KeyPhone, func(raw json.RawMessage) error { return k.restorePhone(raw, byName) }},
+		{groups.KeyGroup, func(raw json.RawMessage) error { return k.Groups.Restore(raw, k.Media) }},
+		{groups.KeyList, k.Groups.Lists.Restore},
+		{channels.Key, k.Channels.Restore},
+	} {
+		for _, record := range records {
+			raw, ok := byName[record.Key]
+			if !ok || !strings.HasPrefix(record.Key, owner.prefix) {
+				continue
 			}
-		}
-	}
-	for _, record := range records {
-		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, groups.KeyGroup) {
-			if err := k.Groups.Restore(raw, k.Media); err != nil {
-				return fmt.Errorf("%s: %w", record.Key, err)
-			}
-		}
-	}
-	for _, record := range records {
-		if raw, ok := byName[record.Key]; ok && strings.HasPrefix(record.Key, channels.Key) {
-			if err := k.Channels.Restore(raw); err != nil {
+			if err := owner.restore(raw); err != nil {
 				return fmt.Errorf("%s: %w", record.Key, err)
 			}
 		}

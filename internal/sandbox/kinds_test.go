@@ -143,7 +143,7 @@ func TestAPhoneGetsFilesOfEveryKindFromAClientByteForByte(t *testing.T) {
 		}
 	}
 	last := peer.Messages()[0]
-	if err := server.ExpireMedia(server.Media()[0].ID, 410); err != nil {
+	if err := server.Media().Take(server.Media().List()[0].ID, 410, false); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := last.Media.Bytes(); !errors.Is(err, media.ErrGone) {

@@ -54,7 +54,7 @@ func TestWhatAClientUploadsItCanDownload(t *testing.T) {
 	} {
 		plain := someBytes(50_000)
 		up := client.upload(plain, kind)
-		files := server.Media()
+		files := server.Media().List()
 		file := files[len(files)-1]
 		if file.Type != name || file.Account != own.Number() || file.DirectPath != up.DirectPath {
 			t.Fatalf("the server has %+v, the client %+v", file, up)
@@ -82,18 +82,18 @@ func TestAFileThatIsGoneIsMissedInWhatsAppsOwnWay(t *testing.T) {
 		410: whatsmeow.ErrMediaDownloadFailedWith410,
 	} {
 		image := imageOf(client.upload(someBytes(1000), whatsmeow.MediaImage))
-		files := server.Media()
-		if err := server.ExpireMedia(files[len(files)-1].ID, code); err != nil {
+		files := server.Media().List()
+		if err := server.Media().Take(files[len(files)-1].ID, code, false); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.cli.Download(testContext(t), image); !errors.Is(err, want) {
 			t.Errorf("%d: downloading gave %v", code, err)
 		}
 	}
-	if err := server.ExpireMedia("nothing", 410); !errors.Is(err, media.ErrUnknown) {
+	if err := server.Media().Take("nothing", 410, false); !errors.Is(err, media.ErrUnknown) {
 		t.Errorf("expiring nothing: %v", err)
 	}
-	if err := server.ExpireMedia(server.Media()[0].ID, 500); !errors.Is(err, media.ErrBadCode) {
+	if err := server.Media().Take(server.Media().List()[0].ID, 500, false); !errors.Is(err, media.ErrBadCode) {
 		t.Errorf("expiring with 500: %v", err)
 	}
 }
@@ -192,10 +192,10 @@ func TestUploadsAreChecked(t *testing.T) {
 		}
 	}
 	// 2500 bytes are enough for two files of 900: the third displaces the oldest.
-	before := server.Media()
+	before := server.Media().List()
 	third := someBytes(900)
 	plainHTTP(t, server, http.MethodPost, "/mms/video/"+token(third)+auth, third, nil)
-	after := server.Media()
+	after := server.Media().List()
 	if len(before) != 2 || len(after) != 2 || after[0].ID != before[1].ID {
 		t.Fatalf("before %+v, after %+v", before, after)
 	}

@@ -61,8 +61,8 @@ func TestAPartOfTheHistoryThatWasLostIsUploadedAgain(t *testing.T) {
 	first := wait(d, 0, isRecent)
 	note := first.Message.GetProtocolMessage().GetHistorySyncNotification()
 	ctx := testContext(t)
-	for _, file := range server.Media() {
-		must(t, server.LoseMedia(file.ID, 404))
+	for _, file := range server.Media().List() {
+		must(t, server.Media().Take(file.ID, 404, true))
 	}
 	if _, err := d.cli.DownloadHistorySync(ctx, note, true); err == nil {
 		t.Fatal("the part is still there")
@@ -120,7 +120,7 @@ func TestAFileThatTheServerHasNoMoreIsAskedOfThePhone(t *testing.T) {
 	image := got.Message.GetImageMessage()
 	_, err = ana.WaitMessage(ctx, func(m phones.Message) bool { return m.ID == id })
 	must(t, err)
-	must(t, server.ExpireMedia(server.Media()[0].ID, 404))
+	must(t, server.Media().Take(server.Media().List()[0].ID, 404, false))
 	if _, err = d.cli.Download(ctx, image); err == nil {
 		t.Fatal("the file is still there")
 	}
@@ -149,8 +149,8 @@ func TestAFileThatTheServerHasNoMoreIsAskedOfThePhone(t *testing.T) {
 	if answer.GetResult().String() != "DECRYPTION_ERROR" {
 		t.Errorf("the phone says %s", answer.GetResult())
 	}
-	for _, file := range server.Media() {
-		must(t, server.LoseMedia(file.ID, 404))
+	for _, file := range server.Media().List() {
+		must(t, server.Media().Take(file.ID, 404, true))
 	}
 	answer, err = whatsmeow.DecryptMediaRetryNotification(ask(got.Info, image.GetMediaKey()), image.GetMediaKey())
 	must(t, err)

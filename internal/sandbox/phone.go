@@ -117,13 +117,11 @@ func (s *Server) RemovePhone(number string) error {
 	for _, dev := range s.net.Dir.DevicesOf(phone.Account) {
 		s.net.Links.Unlink(dev, "phone removed", true)
 	}
-	s.net.Groups.RemoveAccount(phone.Account)
 	if !s.phones.remove(s.net.Dir, phone, s.disk != nil) {
 		return fmt.Errorf("%w: %s", ErrPhoneUnknown, number)
 	}
+	s.net.Forget(phone.Account)
 	phone.ShutDown()
-	s.net.Profiles.Remove(phone.Account)
-	s.net.AppStates.Remove(phone.Account)
 	s.net.Observer.Emit(observe.Event{Kind: observe.EventPhone, Account: number, Detail: "removed"})
 	return nil
 }

@@ -63,8 +63,8 @@ type playedScenario struct {
 	over     chan struct{}
 }
 
-// scenarioPlayer runs scenarios on a server.
-type scenarioPlayer struct {
+// Scenarios runs scenarios on a server.
+type Scenarios struct {
 	server *Server
 
 	mu   sync.Mutex
@@ -72,8 +72,10 @@ type scenarioPlayer struct {
 	runs []*playedScenario // oldest first
 }
 
-// start implements Server.StartScenario.
-func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, error) {
+// Start starts a scenario and returns at once. speed is the factor by which its clock runs faster. The scenario ends by
+// itself, by Stop or when the server closes. Its phones exist when Start returns. Errors: ErrBadSpeed,
+// ErrTooManyScenarios, ErrNotRunning.
+func (p *Scenarios) Start(sc Scenario, speed float64) (ScenarioProgress, error) {
 	if !(speed > 0 && speed <= MaxScenarioSpeed) { // written as a negation, so that NaN is refused
 		return ScenarioProgress{}, ErrBadSpeed
 	}
@@ -97,7 +99,7 @@ func (p *scenarioPlayer) start(sc Scenario, speed float64) (ScenarioProgress, er
 }
 
 // play runs a scenario until it is done or stopped, or the server closes.
-func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScenario) {
+func (p *Scenarios) play(ctx context.Context, sc Scenario, run *playedScenario) {
 	defer close(run.over)
 	defer run.cancel()
 	watched := p.server.net.Tasks.Spawn(func() {
@@ -131,8 +133,9 @@ func (p *scenarioPlayer) play(ctx context.Context, sc Scenario, run *playedScena
 	p.server.net.Observer.Emit(observe.Event{Kind: observe.EventScenario, Detail: id + " " + name + " is " + string(state)})
 }
 
-// stop implements Server.StopScenario.
-func (p *scenarioPlayer) stop(ctx context.Context, id string) (ScenarioProgress, error) {
+// Stop stops a scenario and returns once its current step has ended and its timed faults are cleared. For a scenario that
+// has ended it returns the final progress. Errors: ErrUnknownScenario or that of ctx.
+func (p *Scenarios) Stop(ctx context.Context, id string) (ScenarioProgress, error) {
 	run, err := p.find(id)
 	if err != nil {
 		return ScenarioProgress{}, err
@@ -146,8 +149,8 @@ func (p *scenarioPlayer) stop(ctx context.Context, id string) (ScenarioProgress,
 	}
 }
 
-// get returns the progress of a scenario.
-func (p *scenarioPlayer) get(id string) (ScenarioProgress, error) {
+// Get returns the progress of a scenario. Errors: ErrUnknownScenario.
+func (p *Scenarios) Get(id string) (ScenarioProgress, error) {
 	run, err := p.find(id)
 	if err != nil {
 		return ScenarioProgress{}, err
@@ -155,8 +158,8 @@ func (p *scenarioPlayer) get(id string) (ScenarioProgress, error) {
 	return run.snapshot(), nil
 }
 
-// list implements Server.Scenarios.
-func (p *scenarioPlayer) list() []ScenarioProgress {
+// List lists running and recent scenarios, oldest first.
+func (p *Scenarios) List() []ScenarioProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := make([]ScenarioProgress, 0, len(p.runs))
@@ -166,7 +169,7 @@ func (p *scenarioPlayer) list() []ScenarioProgress {
 	return list
 }
 
-func (p *scenarioPlayer) add(run *playedScenario) error {
+func (p *Scenarios) add(run *playedScenario) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	running, oldest := 0, -1
@@ -189,7 +192,7 @@ func (p *scenarioPlayer) add(run *playedScenario) error {
 	return nil
 }
 
-func (p *scenarioPlayer) find(id string) (*playedScenario, error) {
+func (p *Scenarios) find(id string) (*playedScenario, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, run := range p.runs {
@@ -240,21 +243,5 @@ func (r *playedScenario) snapshot() ScenarioProgress {
 	return progress
 }
 
-// StartScenario starts a scenario and returns at once. speed is the factor by which its clock runs faster. The scenario
-// ends by itself, by StopScenario or when the server closes. Its phones exist when StartScenario returns. Errors:
-// ErrBadSpeed, ErrTooManyScenarios, ErrNotRunning.
-func (s *Server) StartScenario(sc Scenario, speed float64) (ScenarioProgress, error) {
-	return s.scenarios.start(sc, speed)
-}
-
-// StopScenario stops a scenario and returns once its current step has ended and its timed faults are cleared. For a
-// scenario that has ended it returns the final progress. Errors: ErrUnknownScenario or that of ctx.
-func (s *Server) StopScenario(ctx context.Context, id string) (ScenarioProgress, error) {
-	return s.scenarios.stop(ctx, id)
-}
-
-// Scenario returns the progress of a scenario. Errors: ErrUnknownScenario.
-func (s *Server) Scenario(id string) (ScenarioProgress, error) { return s.scenarios.get(id) }
-
-// Scenarios lists running and recent scenarios, oldest first.
-func (s *Server) Scenarios() []ScenarioProgress { return s.scenarios.list() }
+// Scenarios returns the scenarios of the server.
+func (s *Server) Scenarios() *Scenarios { return s.scenarios }

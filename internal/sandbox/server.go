@@ -136,12 +136,12 @@ type Server struct {
 	cfg         Config
 	net         *network.Network
 	credentials *credentials
-	versions    *versions
+	versions    *Versions
 	handlers    handlers
 	conns       *connections
 	pairing     *pairing
 	phones      *phoneBook
-	scenarios   *scenarioPlayer
+	scenarios   *Scenarios
 	endpoint    *endpoint
 	disk        *disk.Log // nil without Config.State
 }
@@ -165,7 +165,7 @@ func New(cfg Config) (*Server, error) {
 	s.versions = newVersions(cfg, s.net.Observer)
 	s.pairing, s.phones = newPairing(cfg, s.net), newPhoneBook()
 	s.handlers = s.newHandlers()
-	s.scenarios = &scenarioPlayer{server: s}
+	s.scenarios = &Scenarios{server: s}
 	files := media.NewServer(s.net.Media, s.net.Faults, s.net.Observer, s.net.Log)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+Path, s.serveClient)

@@ -48,49 +48,52 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[
 // reasonOutdated is the failure for an outdated client (405). It comes before the server checks the account.
 const reasonOutdated = 405
 
-// versions holds the lowest accepted client version and the version that the front page offers.
-type versions struct {
+// Versions holds the lowest accepted client version and the version that the front page offers.
+type Versions struct {
 	observer *observe.Observer
 
 	least, newest atomic.Pointer[Version]
 }
 
-func newVersions(cfg Config, observer *observe.Observer) *versions {
-	v := &versions{observer: observer}
+func newVersions(cfg Config, observer *observe.Observer) *Versions {
+	v := &Versions{observer: observer}
 	v.least.Store(&cfg.MinVersion)
 	v.newest.Store(&cfg.WebVersion)
 	return v
 }
 
-// SetMinVersion refuses clients older than v from now on, as WhatsApp does when it drops support for a version.
-// Connected clients stay connected. The zero Version accepts all.
-func (s *Server) SetMinVersion(v Version) { s.versions.least.Store(&v) }
+// Versions returns the versions of clients that the server accepts and offers.
+func (s *Server) Versions() *Versions { return s.versions }
 
-// SetWebVersion sets the version whose revision the front page contains. The zero Version means that of SetMinVersion.
-func (s *Server) SetWebVersion(v Version) { s.versions.newest.Store(&v) }
+// SetLeast refuses clients older than least from now on, as WhatsApp does when it drops support for a version. Connected
+// clients stay connected. The zero Version accepts all.
+func (v *Versions) SetLeast(least Version) { v.least.Store(&least) }
 
-// MinVersion returns the lowest accepted version, zero if all are accepted.
-func (s *Server) MinVersion() Version { return *s.versions.least.Load() }
+// SetWeb sets the version whose revision the front page contains. The zero Version means that of SetLeast.
+func (v *Versions) SetWeb(newest Version) { v.newest.Store(&newest) }
 
-// WebVersion returns the version of the front page as it was set, zero for that of MinVersion.
-func (s *Server) WebVersion() Version { return *s.versions.newest.Load() }
+// Least returns the lowest accepted version, zero if all are accepted.
+func (v *Versions) Least() Version { return *v.least.Load() }
+
+// Web returns the version of the front page as it was set, zero for that of Least.
+func (v *Versions) Web() Version { return *v.newest.Load() }
 
 // outdated reports whether a client must be refused because of its version.
-func (v *versions) outdated(payload *waWa6.ClientPayload) bool {
+func (v *Versions) outdated(payload *waWa6.ClientPayload) bool {
 	app := payload.GetUserAgent().GetAppVersion()
 	shown := Version{app.GetPrimary(), app.GetSecondary(), app.GetTertiary()}
 	return shown.Before(*v.least.Load())
 }
 
 // serveWeb serves the front page, from which clients read the newest revision. They need nothing else of WhatsApp Web.
-func (v *versions) serveWeb(w http.ResponseWriter, _ *http.Request) {
+func (v *Versions) serveWeb(w http.ResponseWriter, _ *http.Request) {
 	v.observer.Count(func(n *observe.Counters) { n.WebPages++ })
 	newest := *v.newest.Load()
 	if newest == (Version{}) {
 		newest = *v.least.Load()
 	}
 	if newest == (Version{}) {
-		http.Error(w, "this sandbox offers no version: set one with SetWebVersion", http.StatusNotFound)
+		http.Error(w, "this sandbox offers no version: set one with SetWeb", http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

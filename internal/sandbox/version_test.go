@@ -33,11 +33,11 @@ func TestTheFrontPageNamesTheNewestRevision(t *testing.T) {
 	if status, _ := page(); status != http.StatusNotFound {
 		t.Errorf("status %d without a version", status)
 	}
-	server.SetMinVersion(sandbox.Version{2, 3000, 7})
+	server.Versions().SetLeast(sandbox.Version{2, 3000, 7})
 	if status, body := page(); status != http.StatusOK || !strings.Contains(body, `"client_revision":7,`) {
 		t.Errorf("%d %s", status, body)
 	}
-	server.SetWebVersion(sandbox.Version{2, 3000, 9})
+	server.Versions().SetWeb(sandbox.Version{2, 3000, 9})
 	if _, body := page(); !strings.Contains(body, `"client_revision":9,`) {
 		t.Error(body)
 	}

@@ -239,8 +239,8 @@ func TestAFileThatCannotBeFetchedLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	cancel()
 	wantCode(t, l.client.FetchMedia(ctx, good, newFile(t)), session.CodeTimeout)
-	for _, file := range h.server.Media() {
-		if err = h.server.ExpireMedia(file.ID, 410); err != nil {
+	for _, file := range h.server.Media().List() {
+		if err = h.server.Media().Take(file.ID, 410, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -37,7 +37,7 @@ func TestAnOutdatedClientIsRefusedUntilItsVersionIsRefreshed(t *testing.T) {
 	h.link("a", h.phone())
 	h.add("new")
 	least := shown(t, h.dialer, 3)
-	h.server.SetMinVersion(least)
+	h.server.Versions().SetLeast(least)
 	for _, id := range []session.ID{"a", "new"} {
 		l := h.open(id)
 		l.expect(session.ClientOutdated)
@@ -54,7 +54,7 @@ func TestAnOutdatedClientIsRefusedUntilItsVersionIsRefreshed(t *testing.T) {
 	l.expect(session.QRIssued)
 	l.nothingMore()
 	for _, same := range []sandbox.Version{least, {2, 3000, 1}} { // an older version is ignored
-		h.server.SetWebVersion(same)
+		h.server.Versions().SetWeb(same)
 		if version, changed, err = h.dialer.RefreshVersion(testContext(t), "a"); err != nil || changed || version != least.String() {
 			t.Errorf("%s, changed %t, %v", version, changed, err)
 		}
@@ -67,7 +67,7 @@ func TestAnOutdatedClientIsRefusedUntilItsVersionIsRefreshed(t *testing.T) {
 func TestTheVersionIsLookedUpTheWayTheSessionConnects(t *testing.T) {
 	h, m, wire := guarded(t, "socks5")
 	h.setProxy("a", m.url(credentials))
-	h.server.SetWebVersion(shown(t, h.dialer, 0))
+	h.server.Versions().SetWeb(shown(t, h.dialer, 0))
 	if _, _, err := h.dialer.RefreshVersion(testContext(t), "a"); err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ type Phone interface {
 	Online() bool
 	// Bundle returns the phone's keys, with a one-time prekey.
 	Bundle() (signal.Bundle, error)
-	// Partners lists the accounts with whom the phone has a chat.
+	// Partners lists the accounts with whom the phone has a chat, without those that were removed.
 	Partners() []*Account
 	// Wake wakes everyone who waits for a change of the phone.
 	Wake()
@@ -228,6 +228,22 @@ func (d *Directory) Hidden(lid string) *Account {
 	return d.byLID[lid]
 }
 
+// Has reports whether an account was not removed.
+func (d *Directory) Has(a *Account) bool { return len(d.Present([]*Account{a})) == 1 }
+
+// Present returns the accounts of a list that were not removed.
+func (d *Directory) Present(list []*Account) []*Account {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var present []*Account
+	for _, a := range list {
+		if d.byLID[a.LID] == a {
+			present = append(present, a)
+		}
+	}
+	return present
+}
+
 // accounts lists all accounts, ordered by number.
 func (d *Directory) accounts() []*Account {
 	d.mu.RLock()
@@ -259,18 +275,18 @@ func (d *Directory) Remove(a *Account, note bool) bool {
 const firstNumber = 15_550_100_000
 
 // Add adds an account. It gives the account a hidden id and a number if they are missing, then calls ready. It fails
-// with ErrExists if the number is taken, and with ErrAliasTaken if an alias is.
+// with ErrExists if the number is taken, also as an alias, and with ErrAliasTaken if an alias is.
 func (d *Directory) Add(a *Account, ready func()) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for a.Number == "" {
 		d.lastNumber++
 		number := fmt.Sprint(firstNumber + d.lastNumber)
-		if d.byNumber[number] == nil {
+		if d.byNumber[number] == nil && d.byAlias[number] == nil {
 			a.Number = number
 		}
 	}
-	if d.byNumber[a.Number] != nil {
+	if d.byNumber[a.Number] != nil || d.byAlias[a.Number] != nil {
 		return fmt.Errorf("%w: %s", ErrExists, a.Number)
 	}
 	if err := d.checkFree(a, a.aliases); err != nil {

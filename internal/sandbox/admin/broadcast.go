@@ -71,7 +71,7 @@ func (a groupAPI) createList(r *http.Request) (int, any, error) {
 	}
 	jid, err := phone.CreateList(r.Context(), in.Recipients)
 	if err != nil {
-		return 0, nil, translateMember(err)
+		return 0, nil, translateAs(err, "to", "recipients", "members", "recipients")
 	}
 	return http.StatusCreated, placeBody{jid.String()}, nil
 }
@@ -87,7 +87,7 @@ func (a groupAPI) createChannel(r *http.Request) (int, any, error) {
 	}
 	jid, err := phone.CreateChannel(r.Context(), in.Name, in.Followers)
 	if err != nil {
-		return 0, nil, translateMember(err)
+		return 0, nil, translateAs(err, "to", "followers")
 	}
 	return http.StatusCreated, placeBody{jid.String()}, nil
 }

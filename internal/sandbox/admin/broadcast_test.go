@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -50,6 +51,57 @@ func TestListsChannelsAndStatusesReachTheClient(t *testing.T) {
 	f.post("/phones/"+ana+"/messages", `{"to":"`+channel+`","text":"mine"}`).is(t, 403, `{"error":{"code":"not_owner","message":"only the owner of the channel may do that","field":"to"}}`)
 	f.post("/phones/"+bruno+"/messages", `{"to":"1@newsletter","text":"x"}`).is(t, 404, `{"error":{"code":"channel_not_found","message":"there is no such channel","field":"to"}}`)
 	f.post("/phones/"+bruno+"/messages", `{"to":"`+channel+`","kind":"edit","target":"X","text":"x"}`).is(t, 404, `{"error":{"code":"post_not_found","message":"the channel has no such post","field":"target"}}`)
+}
+
+func TestErrorsNameTheFieldOfTheRequest(t *testing.T) {
+	f := newFixture(t)
+	ana, bruno := "4915112345678", "34600111222"
+	f.addPhone(ana, "")
+	f.addPhone(bruno, "")
+	refused := func(path, body string, status int, field string) {
+		t.Helper()
+		if a := f.post("/phones/"+bruno+path, body); a.status != status || !strings.Contains(a.body, `"field":"`+field+`"`) {
+			t.Errorf("%s %s: %d %s, expected %d and the field %s", path, body, a.status, a.body, status, field)
+		}
+	}
+	made := func(body string) string { return strings.Split(body, `"`)[3] }
+	list := made(f.post("/phones/"+ana+"/lists", `{"recipients":["`+bruno+`"]}`).body)
+	group := made(f.post("/phones/"+ana+"/groups", `{"subject":"Work"}`).body)
+	refused("/lists", `{"recipients":["15550000000"]}`, 404, "recipients")
+	refused("/channels", `{"name":"News","followers":["15550000000"]}`, 404, "followers")
+	refused("/groups", `{"subject":"Work","members":["15550000000"]}`, 404, "members")
+	refused("/messages", `{"to":"`+list+`","text":"x"}`, 403, "to")
+	refused("/messages", `{"to":"`+group+`","text":"x"}`, 403, "to")
+	refused("/calls", `{"to":"`+group+`"}`, 403, "to")
+	refused("/chat-state", `{"to":"`+group+`","state":"paused"}`, 403, "to")
+	for _, to := range []string{"status@broadcast", list} {
+		refused("/calls", `{"to":"`+to+`"}`, 400, "to")
+		refused("/chat-state", `{"to":"`+to+`","state":"paused"}`, 400, "to")
+	}
+	if a := f.post("/phones", `{"number":"5511987654321","aliases":["551187654321"]}`); a.status != 201 {
+		t.Fatal(a.body)
+	}
+	f.post("/phones", `{"number":"551187654321"}`).is(t, 409, `{"error":{"code":"phone_exists","message":"there is a phone with this number","field":"number"}}`)
+}
+
+// TestTheDocumentAllowsTheAnswersOfClients has what people post as a client answered it.
+func TestTheDocumentAllowsTheAnswersOfClients(t *testing.T) {
+	described := readDocument(t)
+	for schema, text := range map[string]string{
+		"ScanRequest": `{"outcome":"qr","state":"QR_REQUIRED","qr":{"code":"x"}}`,
+		"CodeRequest": `{"code":"ABCD-1234","expires_at":"2030-01-01T00:00:00Z"}`,
+	} {
+		var value any
+		must(t, json.Unmarshal([]byte(text), &value))
+		if problems := described.check(object{"$ref": "#/components/schemas/" + schema}, value, "body"); problems != nil {
+			t.Errorf("%s: %v", schema, problems)
+		}
+	}
+	for _, path := range []string{"scan", "code", "passkey/assertion"} {
+		if field(map[string]any(described), "paths", "/phones/{number}/"+path, "post", "responses", "422") == nil {
+			t.Errorf("%s: the document has no 422", path)
+		}
+	}
 }
 
 func TestTheRarerKindsAreSentWithTheirDetails(t *testing.T) {

@@ -96,7 +96,7 @@ func (a callAPI) placeCall(r *http.Request) (int, any, error) {
 	}
 	id, err := phone.PlaceCall(r.Context(), phones.CallConfig{To: in.To, Video: in.Video, Ring: ring})
 	if err != nil {
-		return 0, nil, translate(err)
+		return 0, nil, translateAs(err, "jid", "to")
 	}
 	return http.StatusCreated, calledBody{id}, nil
 }

@@ -160,11 +160,7 @@ func translateChat(field string, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = translate(err)
-	if p, ok := err.(*problem); ok && p.field == "to" { //nolint:errorlint // translate returns it bare
-		p.field = field
-	}
-	return err
+	return translateAs(err, "to", field)
 }
 
 func (a chatAPI) routes() []route {

@@ -126,7 +126,7 @@ func (a groupAPI) createGroup(r *http.Request) (int, any, error) {
 	}
 	jid, err := phone.CreateGroup(r.Context(), phones.NewGroup{Subject: in.Subject, Members: in.Members, Addressing: in.Addressing, Community: in.Community})
 	if err != nil {
-		return 0, nil, translateMember(err)
+		return 0, nil, translateAs(err, "to", "members")
 	}
 	return a.groupAnswer(http.StatusCreated, jid)
 }
@@ -194,7 +194,7 @@ func (a groupAPI) changeMembers(r *http.Request) (int, any, error) {
 		return 0, nil, invalid("members", "expected at least one phone number or JID")
 	}
 	if err := phone.ChangeMembers(r.Context(), jid, phones.MemberChange(in.Change), in.Members...); err != nil {
-		return 0, nil, translateMember(err)
+		return 0, nil, translateAs(err, "to", "members")
 	}
 	return a.groupAnswer(http.StatusOK, jid)
 }
@@ -215,7 +215,7 @@ func (a groupAPI) decideRequests(r *http.Request) (int, any, error) {
 		return 0, nil, invalid("members", "expected at least one phone number or JID")
 	}
 	if err := phone.DecideRequests(r.Context(), jid, *in.Approve, in.Members...); err != nil {
-		return 0, nil, translateMember(err)
+		return 0, nil, translateAs(err, "to", "members")
 	}
 	return a.groupAnswer(http.StatusOK, jid)
 }
@@ -250,13 +250,4 @@ func (a groupAPI) joinGroup(r *http.Request) (int, any, error) {
 		return 0, nil, translate(err)
 	}
 	return http.StatusOK, joinedBody{jid.String(), waiting}, nil
-}
-
-// translateMember translates an error and replaces the field "to" by members.
-func translateMember(err error) error {
-	err = translate(err)
-	if p, ok := err.(*problem); ok && p.field == "to" { //nolint:errorlint // translate returns it bare
-		p.field = "members"
-	}
-	return err
 }

@@ -88,8 +88,8 @@ func TestEveryKindOfMessageIsSentAndShownInJSON(t *testing.T) {
 		t.Errorf("a page came as %s", got.header.Get("Content-Type"))
 	}
 	f.get("/phones/"+anaNumber+"/messages/"+text+"/media").is(t, 404, `{"error":{"code":"media_not_found","message":"the phone has no such message with a file","field":"id"}}`)
-	for _, file := range f.server.Media() {
-		must(t, f.server.ExpireMedia(file.ID, 410))
+	for _, file := range f.server.Media().List() {
+		must(t, f.server.Media().Take(file.ID, 410, false))
 	}
 	f.get("/phones/"+anaNumber+"/messages/"+image+"/media").is(t, 410, `{"error":{"code":"media_gone","message":"the file was taken away from the server","field":"id"}}`)
 }

@@ -26,7 +26,7 @@ type mediaFilesBody struct {
 
 func (a faultAPI) listMedia(r *http.Request) (int, any, error) {
 	body := mediaFilesBody{Media: []mediaFileBody{}}
-	for _, file := range a.server.Media() {
+	for _, file := range a.server.Media().List() {
 		body.Media = append(body.Media, mediaFileBody(file))
 	}
 	return http.StatusOK, body, nil
@@ -41,15 +41,15 @@ func (a faultAPI) expireMedia(r *http.Request) (int, any, error) {
 			return 0, nil, translate(media.ErrBadCode)
 		}
 	}
-	take := a.server.ExpireMedia
+	var lost bool
 	switch values.Get("lost") {
 	case "", "false":
 	case "true":
-		take = a.server.LoseMedia
+		lost = true
 	default:
 		return 0, nil, invalid("lost", "expected true or false")
 	}
-	if err := take(r.PathValue("id"), code); err != nil {
+	if err := a.server.Media().Take(r.PathValue("id"), code, lost); err != nil {
 		return 0, nil, translate(err)
 	}
 	return http.StatusNoContent, nil, nil

@@ -15,7 +15,7 @@ func TestUploadedFilesAreListedAndTakenAway(t *testing.T) {
 	up, err := c.cli.Upload(t.Context(), []byte("a picture"), whatsmeow.MediaImage)
 	must(t, err)
 	listed := f.get("/media")
-	id := f.server.Media()[0].ID
+	id := f.server.Media().List()[0].ID
 	for _, part := range []string{`"id":"` + id + `"`, `"type":"image","account":"4915112345678","size":26,"direct_path":"` + up.DirectPath + `"`, `"downloads":0}`} {
 		if listed.status != 200 || !strings.Contains(listed.body, part) {
 			t.Fatalf("%s is missing in %s", part, listed.body)

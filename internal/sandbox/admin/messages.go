@@ -26,7 +26,7 @@ func (a messageAPI) sendMessage(r *http.Request) (int, any, error) {
 	}
 	id, err := phone.SendMessage(r.Context(), in.outgoing())
 	if err != nil {
-		return 0, nil, translate(err)
+		return 0, nil, translateAs(err, "jid", "to")
 	}
 	return http.StatusCreated, sendBody{ID: id}, nil
 }

@@ -86,17 +86,15 @@ func (o operation) describe(route route, schemas *schemas, failure object) objec
 	if o.file {
 		success["content"] = object{"*/*": object{"schema": object{"type": "string", "format": "binary"}}}
 	}
-	described := object{
-		"operationId": o.id,
-		"summary":     o.summary,
-		"responses": object{
-			strconv.Itoa(status): success,
-			"default": object{
-				"description": "An error. For bad input the status is 400, with the field and what was expected.",
-				"content":     object{"application/json": object{"schema": failure}},
-			},
-		},
+	refused := object{"application/json": object{"schema": failure}}
+	responses := object{
+		strconv.Itoa(status): success,
+		"default":            object{"description": "An error. For bad input the status is 400, with the field and what was expected.", "content": refused},
 	}
+	if o.shown {
+		responses["422"] = object{"description": "The body is a client's answer that has no code (no_code). The message repeats the client's reason.", "content": refused}
+	}
+	described := object{"operationId": o.id, "summary": o.summary, "responses": responses}
 	if o.detail != "" {
 		described["description"] = o.detail
 	}
@@ -104,7 +102,11 @@ func (o operation) describe(route route, schemas *schemas, failure object) objec
 		described["parameters"] = list
 	}
 	if o.in != nil {
-		content := object{"application/json": object{"schema": schemas.of(o.in), "example": withoutZeros(o.in)}}
+		schema := schemas.of(o.in)
+		if o.shown {
+			schemas.open(o.in)
+		}
+		content := object{"application/json": object{"schema": schema, "example": withoutZeros(o.in)}}
 		if o.picture {
 			binary := object{"schema": object{"type": "string", "format": "binary"}}
 			content["image/png"], content["image/jpeg"] = binary, binary

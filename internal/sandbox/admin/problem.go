@@ -95,6 +95,8 @@ var known = []struct {
 	{accounts.ErrBadAlias, problem{http.StatusBadRequest, "invalid", "expected numbers of 7 to 15 digits, the first not 0", "aliases"}},
 	{accounts.ErrTooManyAliases, problem{http.StatusBadRequest, "invalid", "expected at most 8", "aliases"}},
 	{accounts.ErrAliasTaken, problem{http.StatusConflict, "phone_exists", "expected numbers that no phone has", "aliases"}},
+	{groups.ErrNotOwner, problem{http.StatusForbidden, "not_owner", "only the owner of the broadcast list may write to it", "to"}},
+	{groups.ErrBroadcast, problem{http.StatusBadRequest, "invalid", "expected a phone or a group", "to"}},
 	{groups.ErrNoRecipients, problem{http.StatusBadRequest, "invalid", "expected at least one", "recipients"}},
 	{channels.ErrBadName, problem{http.StatusBadRequest, "invalid", "expected 1 to 100 characters", "name"}},
 	{channels.ErrUnknown, problem{http.StatusNotFound, "channel_not_found", "there is no such channel", "to"}},
@@ -143,6 +145,22 @@ func translate(err error) error {
 		}
 	}
 	return err
+}
+
+// translateAs is translate for a request whose fields have other names: from and to alternate in fields.
+func translateAs(err error, fields ...string) error {
+	err = translate(err)
+	p, ok := err.(*problem) //nolint:errorlint // translate returns it bare
+	if !ok {
+		return err
+	}
+	for i := 0; i < len(fields); i += 2 {
+		if p.field == fields[i] {
+			p.field = fields[i+1]
+			break
+		}
+	}
+	return p
 }
 
 // faultField returns the JSON field for a field of faults.Error, which calls

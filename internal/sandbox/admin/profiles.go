@@ -102,13 +102,13 @@ func (a profileAPI) sendChatState(r *http.Request) (int, any, error) {
 		return 0, nil, invalid("to", "expected a phone number or a JID")
 	}
 	if err := phone.SendChatState(r.Context(), in.To, phones.ChatState(in.State)); err != nil {
-		return 0, nil, translate(err)
+		return 0, nil, translateAs(err, "jid", "to")
 	}
 	return http.StatusNoContent, nil, nil
 }
 
 func (a profileAPI) getVersion(r *http.Request) (int, any, error) {
-	return http.StatusOK, versionBody{versionText(a.server.MinVersion()), versionText(a.server.WebVersion())}, nil
+	return http.StatusOK, versionBody{versionText(a.server.Versions().Least()), versionText(a.server.Versions().Web())}, nil
 }
 
 // changeVersion sets the lowest version that may log in, the version that the front page offers, or both.
@@ -120,16 +120,16 @@ func (a profileAPI) changeVersion(r *http.Request) (int, any, error) {
 	if in == (versionChange{}) {
 		return 0, nil, invalid("body", "expected min_version or web_version")
 	}
-	least, err := readVersion("min_version", in.MinVersion, a.server.MinVersion())
+	least, err := readVersion("min_version", in.MinVersion, a.server.Versions().Least())
 	if err != nil {
 		return 0, nil, err
 	}
-	offered, err := readVersion("web_version", in.WebVersion, a.server.WebVersion())
+	offered, err := readVersion("web_version", in.WebVersion, a.server.Versions().Web())
 	if err != nil {
 		return 0, nil, err
 	}
-	a.server.SetMinVersion(least)
-	a.server.SetWebVersion(offered)
+	a.server.Versions().SetLeast(least)
+	a.server.Versions().SetWeb(offered)
 	return http.StatusOK, versionBody{versionText(least), versionText(offered)}, nil
 }
 

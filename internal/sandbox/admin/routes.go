@@ -44,6 +44,7 @@ type operation struct {
 	picture bool             // the body may also be a picture, or a form with one
 	yaml    bool             // the body may also be YAML
 	jpeg    bool             // the body is a JPEG
+	shown   bool             // the body may be what a client shows a person, as it is: see readShown
 	file    bool             // the answer is a file
 	status  int              // status of success, 0 for 200
 	out     any              // an example of the answer, nil when there is none
@@ -113,14 +114,14 @@ func (a phoneAPI) routes() []route {
 		}},
 		{"/phones/{number}/scan", operations{
 			"POST": {
-				do: a.scan, id: "scanQR", query: []string{"wait"}, in: scanRequest{Code: "https://wa.me/settings/linked_devices#2@..."}, picture: true, out: scanBody{exampleDevice},
+				do: a.scan, id: "scanQR", query: []string{"wait"}, in: scanRequest{Code: "https://wa.me/settings/linked_devices#2@..."}, picture: true, shown: true, out: scanBody{exampleDevice},
 				summary: "Scan a QR code",
 				detail:  "The answer comes once the client has confirmed the pairing.",
 			},
 		}},
 		{"/phones/{number}/code", operations{
 			"POST": {
-				do: a.enterCode, id: "enterPairingCode", query: []string{"wait"}, in: codeRequest{"ABCD-1234"}, out: scanBody{exampleDevice},
+				do: a.enterCode, id: "enterPairingCode", query: []string{"wait"}, in: codeRequest{"ABCD-1234"}, shown: true, out: scanBody{exampleDevice},
 				summary: "Enter a pairing code",
 				detail:  "The client shows the code. The answer comes once the client has confirmed the pairing.",
 			},
@@ -131,7 +132,7 @@ func (a phoneAPI) routes() []route {
 		}},
 		{"/phones/{number}/passkey/assertion", operations{
 			"POST": {
-				do: a.assertPasskey, id: "assertPasskey", in: json.RawMessage(exampleAssertionRequest), out: json.RawMessage(exampleAssertion),
+				do: a.assertPasskey, id: "assertPasskey", in: json.RawMessage(exampleAssertionRequest), shown: true, out: json.RawMessage(exampleAssertion),
 				summary: "Answer a passkey request",
 				detail:  "Takes WebAuthn's PublicKeyCredentialRequestOptions and returns a PublicKeyCredential, as a browser does.",
 			},

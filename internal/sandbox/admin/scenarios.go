@@ -73,7 +73,7 @@ func (a scenarioAPI) routes() []route {
 
 func (a scenarioAPI) listScenarios(r *http.Request) (int, any, error) {
 	body := scenariosBody{Scenarios: []scenarioBody{}, Library: []scenarioInStock{}}
-	for _, progress := range a.server.Scenarios() {
+	for _, progress := range a.server.Scenarios().List() {
 		body.Scenarios = append(body.Scenarios, scenarioJSON(progress))
 	}
 	for _, name := range sandbox.ScenarioNames() {
@@ -91,7 +91,7 @@ func (a scenarioAPI) startScenario(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	progress, err := a.server.StartScenario(scenario, speed)
+	progress, err := a.server.Scenarios().Start(scenario, speed)
 	if err != nil {
 		return 0, nil, translate(err)
 	}
@@ -153,7 +153,7 @@ func parseScenario(field string, raw []byte) (sandbox.Scenario, error) {
 }
 
 func (a scenarioAPI) getScenario(r *http.Request) (int, any, error) {
-	progress, err := a.server.Scenario(r.PathValue("id"))
+	progress, err := a.server.Scenarios().Get(r.PathValue("id"))
 	if err != nil {
 		return 0, nil, translate(err)
 	}
@@ -161,7 +161,7 @@ func (a scenarioAPI) getScenario(r *http.Request) (int, any, error) {
 }
 
 func (a scenarioAPI) stopScenario(r *http.Request) (int, any, error) {
-	progress, err := a.server.StopScenario(r.Context(), r.PathValue("id"))
+	progress, err := a.server.Scenarios().Stop(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return 0, nil, translate(err)
 	}

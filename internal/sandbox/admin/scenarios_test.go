@@ -116,15 +116,15 @@ func TestScenariosThatCannotBePlayedAreRefused(t *testing.T) {
 	bad("application/json", `{"name":"outage"}`, 409, "too_many_scenarios", "eight scenarios are played already; stop one", "")
 	// Ended scenarios make room for new ones, also in the list of remembered ones.
 	for i := range 30 {
-		if _, err := f.server.StopScenario(t.Context(), f.server.Scenarios()[0].ID); err != nil && i < 8 {
+		if _, err := f.server.Scenarios().Stop(t.Context(), f.server.Scenarios().List()[0].ID); err != nil && i < 8 {
 			t.Fatal(err)
 		}
-		_, _ = f.server.StopScenario(t.Context(), f.server.Scenarios()[len(f.server.Scenarios())-1].ID)
+		_, _ = f.server.Scenarios().Stop(t.Context(), f.server.Scenarios().List()[len(f.server.Scenarios().List())-1].ID)
 		if got := f.post("/scenarios", `{"yaml":"steps:\n  - at: 1h\n    drop: {}\n"}`); got.status != 201 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 	}
-	if list := f.server.Scenarios(); len(list) > 24 {
+	if list := f.server.Scenarios().List(); len(list) > 24 {
 		t.Errorf("%d scenarios are remembered", len(list))
 	}
 }
@@ -135,13 +135,13 @@ func TestTheServerEndsItsScenariosWithItself(t *testing.T) {
 	must(t, server.Start())
 	scenario, err := sandbox.ParseScenario(strings.NewReader("steps:\n  - at: 1h\n    drop: {}\n"), "long")
 	must(t, err)
-	_, err = server.StartScenario(scenario, 1)
+	_, err = server.Scenarios().Start(scenario, 1)
 	must(t, err)
 	must(t, server.Close(t.Context()))
-	if state := server.Scenarios()[0].State; state != sandbox.ScenarioStopped {
+	if state := server.Scenarios().List()[0].State; state != sandbox.ScenarioStopped {
 		t.Errorf("it is %s", state)
 	}
-	if _, err = server.StartScenario(scenario, 1); err == nil {
+	if _, err = server.Scenarios().Start(scenario, 1); err == nil {
 		t.Error("a closed server plays")
 	}
 }

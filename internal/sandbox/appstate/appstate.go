@@ -113,8 +113,8 @@ func (a *Store) Of(owner *accounts.Account) *State {
 	return state
 }
 
-// Remove deletes the app state of an account.
-func (a *Store) Remove(owner *accounts.Account) {
+// Forget deletes the app state of an account that was removed.
+func (a *Store) Forget(owner *accounts.Account) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.byAccount, owner)

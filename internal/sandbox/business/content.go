@@ -6,7 +6,9 @@ package business
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
 )
@@ -159,13 +161,40 @@ const maxChoices = 20_000
 
 // Check returns an *Error for the first field that is wrong.
 func (m *Content) Check() error {
+	most := fmt.Sprintf("expected at most %d", maxChoices)
+	_, service := waE2E.PaymentInviteMessage_ServiceType_value[strings.ToUpper(m.Service)]
 	switch {
 	case !slices.Contains(Forms(), m.Form):
 		return &Error{"business.form", fmt.Sprintf("%q is unknown, expected one of %v", m.Form, Forms())}
-	case len(m.Choices) > maxChoices || len(m.Cards) > maxChoices || len(m.Items) > maxChoices:
-		return &Error{"business.choices", fmt.Sprintf("expected at most %d", maxChoices)}
-	case (m.Form == FormProduct) != (len(m.Items) == 1) && m.Form == FormProduct:
-		return &Error{"business.items", "expected the product"}
+	case len(m.Choices) > maxChoices:
+		return &Error{"business.choices", most}
+	case len(m.Cards) > maxChoices:
+		return &Error{"business.cards", most}
+	case len(m.Items) > maxChoices:
+		return &Error{"business.items", most}
+	case m.Form == FormProduct && len(m.Items) != 1:
+		return &Error{"business.items", "expected the product, and no other"}
+	case m.Service != "" && !service:
+		return &Error{"business.service", "expected FBPAY, NOVI, UPI or PIX"}
+	case m.Amount < 0:
+		return &Error{"business.amount", "expected at least 0"}
+	case m.Count < 0 || m.Count > math.MaxInt32:
+		return &Error{"business.count", fmt.Sprintf("expected 0 to %d", math.MaxInt32)}
+	case m.Expires < 0:
+		return &Error{"business.expires", "expected seconds since 1970"}
+	}
+	return m.checkItems()
+}
+
+// checkItems returns an *Error for the first item that is wrong.
+func (m *Content) checkItems() error {
+	for i, item := range m.Items {
+		switch field := fmt.Sprintf("business.items[%d]", i); {
+		case item.Quantity < 0 || item.Quantity > math.MaxInt32:
+			return &Error{field + ".quantity", fmt.Sprintf("expected 0 to %d", math.MaxInt32)}
+		case item.Price < 0:
+			return &Error{field + ".price", "expected at least 0"}
+		}
 	}
 	return nil
 }

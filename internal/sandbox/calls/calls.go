@@ -123,7 +123,7 @@ func (c *call) info(a *accounts.Account) (Call, bool) {
 		}
 	}
 	switch {
-	case c.to.Group != nil:
+	case c.to.Shared != nil:
 		seen.Chat = c.to.JID()
 	case seen.FromMe:
 		seen.Chat = c.to.Account.JID(0)
@@ -195,7 +195,7 @@ func (c *call) accept(by accounts.Origin) {
 // reject rejects the call for a member. This ends a call of two.
 func (c *call) reject(by accounts.Origin) {
 	c.members[by.Account] = Rejected
-	if c.to.Group == nil {
+	if c.to.Shared == nil {
 		c.stopRinging()
 		c.state = Rejected
 	}

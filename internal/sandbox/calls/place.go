@@ -21,7 +21,7 @@ func (set *Set) Place(from accounts.Origin, to groups.Chat, video bool, ring tim
 		return "", err
 	}
 	set.ringAll(c, func(*accounts.Account, uint16) []waBinary.Node { return offerContent(video) })
-	if to.Group == nil {
+	if to.Shared == nil {
 		// WhatsApp's clients measure the latency to the relays as soon as it rings.
 		set.signal(c, from, to.Account, waBinary.Node{Tag: "relaylatency", Content: []waBinary.Node{{
 			Tag: "te", Attrs: waBinary.Attrs{"latency": relayLatency, "relay_name": "sandbox"}, Content: []byte{127, 0, 0, 1, 0x0d, 0x96},

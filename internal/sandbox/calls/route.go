@@ -3,6 +3,7 @@ package calls
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -28,13 +29,15 @@ func (set *Set) newCall(from accounts.Origin, to groups.Chat, id string, video b
 		members: make(map[*accounts.Account]State), acceptedOn: make(map[*accounts.Account]uint16),
 	}
 	called := []*accounts.Account{to.Account}
-	switch {
+	switch group := to.Group(); {
 	case to.Account == from.Account:
 		return nil, ErrSelf
-	case to.Group != nil && !to.Group.Has(from.Account):
+	case group == nil && to.Shared != nil:
+		return nil, groups.ErrBroadcast
+	case group != nil && !group.Has(from.Account):
 		return nil, groups.ErrNotInGroup
-	case to.Group != nil:
-		called = to.Group.Accounts()
+	case group != nil:
+		called = group.Accounts()
 	}
 	for _, a := range called {
 		// An account that has blocked the caller gets no signals. The caller does not learn of it.
@@ -70,7 +73,7 @@ func (set *Set) ringAll(c *call, content func(*accounts.Account, uint16) []waBin
 
 // offer returns the signal that makes a device ring.
 func (set *Set) offer(c *call, content []waBinary.Node) waBinary.Node {
-	if c.to.Group == nil {
+	if c.to.Shared == nil {
 		return waBinary.Node{Tag: "offer", Content: content}
 	}
 	kind := "audio"
@@ -85,8 +88,8 @@ func (set *Set) handCall(c *call, from accounts.Origin, dev *accounts.Device, si
 	signal = stanza.With(signal, "call-id", c.id)
 	signal.Attrs["call-creator"] = c.creator.Account.LIDJID(c.creator.Device)
 	signal.Attrs["caller_pn"] = c.creator.Account.JID(0)
-	if c.to.Group != nil {
-		signal.Attrs["group-jid"] = c.to.Group.JID
+	if c.to.Shared != nil {
+		signal.Attrs["group-jid"] = c.to.JID()
 	}
 	set.courier.Hand(dev, waBinary.Node{
 		Tag: "call",
@@ -122,7 +125,7 @@ func (set *Set) signalCreator(c *call, from accounts.Origin, signal waBinary.Nod
 func (set *Set) changedCall(c *call, a *accounts.Account, state State) {
 	other := c.creator.Account.JID(0)
 	switch {
-	case c.to.Group != nil:
+	case c.to.Shared != nil:
 		other = c.to.JID()
 	case a == c.creator.Account:
 		other = c.to.Account.JID(0)
@@ -189,7 +192,7 @@ func (set *Set) hangUpFor(from accounts.Origin, id, reason string) error {
 		set.endCall(c, from, reason)
 	case c.members[from.Account] != Accepted:
 		return fmt.Errorf("%w: it rings", ErrState)
-	case c.to.Group != nil:
+	case c.to.Shared != nil:
 		// The others stay in the call.
 		c.members[from.Account] = Ended
 		set.changedCall(c, from.Account, Ended)
@@ -219,6 +222,22 @@ func (set *Set) endCall(c *call, from accounts.Origin, reason string) {
 		set.changedCall(c, a, Ended)
 	}
 	set.changedCall(c, c.creator.Account, Ended)
+}
+
+// Forget ends the calls of an account that was removed. A group call goes on without it.
+func (set *Set) Forget(a *accounts.Account) {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	for _, c := range slices.Clone(set.order) {
+		_, called := c.members[a]
+		switch {
+		case c.over():
+		case c.creator.Account == a || c.to.Account == a:
+			set.endCall(c, accounts.Origin{Account: a}, "")
+		case called:
+			c.members[a] = Ended
+		}
+	}
 }
 
 // Route handles a call signal of a client. Signals that do not change the call's state are passed on as they are.

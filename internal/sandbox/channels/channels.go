@@ -85,14 +85,16 @@ type post struct {
 	reactions map[*accounts.Account]string
 }
 
-// Set holds all channels.
+// Set holds all channels. Its lock is held while a post is handed over, so that devices get posts in the order of their
+// numbers.
 type Set struct {
 	dir      *accounts.Directory
 	courier  *accounts.Courier
 	observer *observe.Observer
 
 	mu      sync.Mutex
-	changed bool // since the channels were saved
+	changed bool        // since the channels were saved
+	removed []types.JID // since the channels were saved
 	byJID   map[types.JID]*channel
 	last    int64
 }
@@ -102,15 +104,23 @@ func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observ
 	return &Set{dir: dir, courier: courier, observer: observer, byJID: make(map[types.JID]*channel)}
 }
 
-// Create creates a channel. It fails with ErrBadName.
+// Create creates a channel. It fails with ErrBadName, or with accounts.ErrUnknownContact for an account that was removed.
 func (s *Set) Create(owner *accounts.Account, name string, followers []*accounts.Account) (types.JID, error) {
 	if name == "" || utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) {
 		return types.EmptyJID, ErrBadName
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.dir.Has(owner) || len(s.dir.Present(followers)) != len(followers) {
+		return types.EmptyJID, accounts.ErrUnknownContact
+	}
 	s.last++
-	c := &channel{jid: types.NewJID(fmt.Sprintf("12036340%010d", s.last), types.NewsletterServer), name: name, owner: owner, followers: slices.Clone(followers)}
+	c := &channel{jid: types.NewJID(fmt.Sprintf("12036340%010d", s.last), types.NewsletterServer), name: name, owner: owner}
+	for _, a := range followers {
+		if !slices.Contains(c.followers, a) {
+			c.followers = append(c.followers, a)
+		}
+	}
 	s.byJID[c.jid] = c
 	s.changed = true
 	s.observer.Emit(observe.Event{Kind: observe.EventGroup, Account: owner.Number, Detail: "channel " + c.jid.String()})
@@ -120,6 +130,8 @@ func (s *Set) Create(owner *accounts.Account, name string, followers []*accounts
 // Publish delivers a post, or a new version of one, to the followers. It fails with ErrUnknown, ErrNotOwner or
 // ErrUnknownPost.
 func (s *Set) Publish(owner *accounts.Account, jid types.JID, draft Draft) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	node, followers, err := s.publish(owner, jid, draft)
 	if err != nil {
 		return err
@@ -133,10 +145,8 @@ func (s *Set) Publish(owner *accounts.Account, jid types.JID, draft Draft) error
 	return nil
 }
 
-// publish stores a post and returns its stanza.
+// publish stores a post and returns its stanza. The caller holds the lock.
 func (s *Set) publish(owner *accounts.Account, jid types.JID, draft Draft) (waBinary.Node, []*accounts.Account, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.byJID[jid]
 	switch {
 	case c == nil:
@@ -166,7 +176,7 @@ func (s *Set) publish(owner *accounts.Account, jid types.JID, draft Draft) (waBi
 			"msg_edit_t": strconv.FormatInt(time.Now().UnixMilli(), 10), "original_msg_t": strconv.FormatInt(p.at.Unix(), 10),
 		}}}
 	}
-	return node, slices.Clone(c.followers), nil
+	return node, c.followers, nil
 }
 
 func (c *channel) find(match func(*post) bool) *post {
@@ -195,6 +205,24 @@ func (s *Set) React(from *accounts.Account, jid types.JID, number int, emoji str
 		delete(p.reactions, from)
 	}
 	return nil
+}
+
+// Forget removes the channels of an account that was removed, and what the account did in others.
+func (s *Set) Forget(a *accounts.Account) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed = true
+	for jid, c := range s.byJID {
+		if c.owner == a {
+			delete(s.byJID, jid)
+			s.removed = append(s.removed, jid)
+			continue
+		}
+		c.followers = slices.DeleteFunc(c.followers, func(other *accounts.Account) bool { return other == a })
+		for _, p := range c.posts {
+			delete(p.reactions, a)
+		}
+	}
 }
 
 // List describes all channels, oldest first.

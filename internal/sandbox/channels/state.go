@@ -39,6 +39,11 @@ func (s *Set) Collect(all bool, emit func(string, any) error) error {
 	if !s.changed && !all {
 		return nil
 	}
+	for _, jid := range s.removed {
+		if err := emit(Key+jid.String(), nil); err != nil {
+			return err
+		}
+	}
 	for _, c := range s.byJID {
 		state := channelState{JID: c.jid, Number: s.last, Name: c.name, Owner: accounts.LIDOf(c.owner), Last: c.last}
 		for _, a := range c.followers {
@@ -55,7 +60,7 @@ func (s *Set) Collect(all bool, emit func(string, any) error) error {
 			return err
 		}
 	}
-	s.changed = false
+	s.changed, s.removed = false, nil
 	return nil
 }
 

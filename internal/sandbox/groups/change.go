@@ -144,6 +144,13 @@ func CheckDescription(text string) error {
 	return nil
 }
 
+// DescriptionOf returns the id of a group's description.
+func (s *Set) DescriptionOf(g *Group) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return g.description.id
+}
+
 // SetDescription changes the description of a group. previous is the id of the description that it replaces. If that is
 // not the current one it fails with ErrBadDescription, so that two people who write at the same time do not overwrite
 // each other.
@@ -281,6 +288,8 @@ func (g *Group) changeMember(action string, a *accounts.Account) error {
 		return ErrAlreadyMember
 	case action == MemberAdd && len(g.members) >= MaxMembers:
 		return ErrFull
+	case action == MemberAdd && !g.set.dir.Has(a):
+		return accounts.ErrUnknownContact // it was removed meanwhile
 	case action == MemberAdd:
 		g.members = append(g.members, member{a, RoleMember})
 		g.withdraw(a)
@@ -408,9 +417,10 @@ func (s *Set) Decide(g *Group, actor *accounts.Account, approve bool, list []*ac
 	return results, err
 }
 
-// RemoveAccount takes an account out of all its groups and discards its requests to join others: an admin could still
-// approve them.
-func (s *Set) RemoveAccount(a *accounts.Account) {
+// Forget takes an account that was removed out of all its groups and broadcast lists, and discards its requests to join
+// others: an admin could still approve them.
+func (s *Set) Forget(a *accounts.Account) {
+	s.Lists.Forget(a)
 	s.mu.Lock()
 	for _, g := range s.byJID {
 		g.withdraw(a)

@@ -101,8 +101,7 @@ type Group struct {
 
 	members                               []member
 	announce, locked, approval, adminAdds bool
-	community                             bool     // never changes
-	audience                              audience // never changes
+	community                             bool // never changes
 	expiration                            uint32
 	invite                                string
 	revoked                               []string // the codes of earlier invite links
@@ -128,19 +127,21 @@ type joinRequest struct {
 	at      time.Time
 }
 
-// Set holds all groups. Its lock is held to read and change them, never while something is sent.
+// Set holds all groups, and the other shared chats. Its lock is held to read and change them, never while something is sent.
 type Set struct {
 	dir      *accounts.Directory
 	courier  *accounts.Courier
 	observer *observe.Observer
 	log      *slog.Logger
 
+	Lists    *Lists
+	statuses *Statuses
+
 	mu    setLock
 	byJID map[types.JID]*Group
 	// byLink holds the groups by the codes of their invite links, revoked ones included.
 	byLink map[string]*Group
 	last   int64
-	posts  *Group // the statuses of all accounts
 }
 
 // setLock guards the groups and notes each change, so that no setter can forget to.
@@ -159,25 +160,14 @@ func (l *setLock) Lock() {
 func NewSet(dir *accounts.Directory, courier *accounts.Courier, observer *observe.Observer, log *slog.Logger) *Set {
 	s := &Set{
 		dir: dir, courier: courier, observer: observer, log: log,
-		byJID: make(map[types.JID]*Group), byLink: make(map[string]*Group),
+		byJID: make(map[types.JID]*Group), byLink: make(map[string]*Group), Lists: newLists(dir, observer),
 	}
-	s.posts = s.statuses()
+	s.statuses = &Statuses{s}
 	return s
 }
 
 // Find returns the group with this JID, or nil.
 func (s *Set) Find(jid types.JID) *Group {
-	if g := s.FindShared(jid); g != nil && g.audience == toMembers {
-		return g
-	}
-	return nil
-}
-
-// FindShared is Find also for broadcast lists and the chat of all statuses.
-func (s *Set) FindShared(jid types.JID) *Group {
-	if jid == types.StatusBroadcastJID {
-		return s.posts
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.byJID[jid.ToNonAD()]
@@ -189,6 +179,7 @@ func (s *Set) add(g *Group) {
 	defer s.mu.Unlock()
 	s.last++
 	g.set = s
+	g.members = slices.DeleteFunc(g.members, func(m member) bool { return !s.dir.Has(m.account) }) // removed meanwhile
 	g.JID = types.NewJID(fmt.Sprintf("12036300%010d", s.last), types.GroupServer)
 	s.byJID[g.JID] = g
 	s.link(g)
@@ -225,13 +216,22 @@ func (s *Set) Of(a *accounts.Account) []*Group {
 	defer s.mu.RUnlock()
 	var groups []*Group
 	for _, g := range s.byJID {
-		if g.audience == toMembers && g.index(a) >= 0 {
+		if g.index(a) >= 0 {
 			groups = append(groups, g)
 		}
 	}
 	slices.SortFunc(groups, func(a, b *Group) int { return strings.Compare(a.JID.User, b.JID.User) })
 	return groups
 }
+
+// Address returns the JID of the group.
+func (g *Group) Address() types.JID { return g.JID }
+
+// Mode returns the addressing mode of the group.
+func (g *Group) Mode() string { return g.Addressing }
+
+// Audience lists the members.
+func (g *Group) Audience(*accounts.Account) []*accounts.Account { return g.Accounts() }
 
 // Server returns the server of the JIDs with which the group names its members.
 func (g *Group) Server() string {
@@ -252,11 +252,21 @@ func (g *Group) admin(a *accounts.Account) bool {
 	return at >= 0 && g.members[at].role != RoleMember
 }
 
-// IsAdmin reports whether an account is an admin.
+// IsAdmin reports whether an account is an admin. No group has none.
 func (g *Group) IsAdmin(a *accounts.Account) bool {
+	if g == nil {
+		return false
+	}
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	return g.admin(a)
+}
+
+// Has reports whether an account is a member.
+func (g *Group) Has(a *accounts.Account) bool {
+	g.set.mu.RLock()
+	defer g.set.mu.RUnlock()
+	return g.index(a) >= 0
 }
 
 // Accounts lists the members.
@@ -270,8 +280,8 @@ func (g *Group) Accounts() []*accounts.Account {
 	return list
 }
 
-// Community reports whether the group is the announcements of a community.
-func (g *Group) Community() bool { return g.community }
+// Community reports whether the group is the announcements of a community. No group is none.
+func (g *Group) Community() bool { return g != nil && g.community }
 
 // MaySend returns nil if an account may write to the group, otherwise ErrNotInGroup or ErrNotAdmin. reacts says that it
 // sends a reaction.
@@ -279,8 +289,6 @@ func (g *Group) MaySend(a *accounts.Account, reacts bool) error {
 	g.set.mu.RLock()
 	defer g.set.mu.RUnlock()
 	switch {
-	case g.IsStatuses():
-		return nil
 	case g.index(a) < 0:
 		return ErrNotInGroup
 	case g.announce && !g.admin(a) && !(g.community && reacts):
@@ -332,9 +340,7 @@ func (s *Set) List() []Info {
 	s.mu.RLock()
 	all := make([]*Group, 0, len(s.byJID))
 	for _, g := range s.byJID {
-		if g.audience == toMembers {
-			all = append(all, g)
-		}
+		all = append(all, g)
 	}
 	s.mu.RUnlock()
 	slices.SortFunc(all, func(a, b *Group) int { return strings.Compare(a.JID.User, b.JID.User) })

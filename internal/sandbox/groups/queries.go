@@ -28,6 +28,7 @@ var groupErrors = []struct {
 	{ErrMemberUnknown, stanza.ErrNotFound},
 	{ErrOwnerStays, stanza.ErrNotAcceptable},
 	{ErrAlreadyMember, stanza.ErrConflict},
+	{accounts.ErrUnknownContact, stanza.ErrNotFound},
 }
 
 func wireError(err error) *stanza.QueryError {
@@ -45,50 +46,54 @@ func wireError(err error) *stanza.QueryError {
 // groupHandler answers a query about one group. child is the first child of the query.
 type groupHandler func(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error)
 
+// queries answers what devices ask and wish about groups.
+type queries struct{ set *Set }
+
 // Queries returns the handlers of all queries about groups, by namespace, type and first child.
 func (s *Set) Queries() map[string]accounts.QueryHandler {
+	q := &queries{s}
 	table := map[string]groupHandler{
-		"get query": s.queryGroup,
+		"get query": q.queryGroup,
 		"set subject": func(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
-			return nil, s.SetSubject(g, actor, string(stanza.Bytes(child)))
+			return nil, q.set.SetSubject(g, actor, string(stanza.Bytes(child)))
 		},
-		"set description":              s.setDescriptionQuery,
-		"set ephemeral":                s.setEphemeral,
-		"set not_ephemeral":            s.setEphemeral,
-		"set membership_approval_mode": s.setApprovalQuery,
+		"set description":              q.setDescriptionQuery,
+		"set ephemeral":                q.setEphemeral,
+		"set not_ephemeral":            q.setEphemeral,
+		"set membership_approval_mode": q.setApprovalQuery,
 		"set member_add_mode": func(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
-			return nil, s.SetAdminAdds(g, actor, string(stanza.Bytes(child)) == "admin_add")
+			return nil, q.set.SetAdminAdds(g, actor, string(stanza.Bytes(child)) == "admin_add")
 		},
-		"get membership_approval_requests": s.queryRequests,
-		"set membership_requests_action":   s.decideQuery,
+		"get membership_approval_requests": q.queryRequests,
+		"set membership_requests_action":   q.decideQuery,
 		"get sub_groups":                   emptyChild,
 		"get linked_groups_participants":   emptyChild,
 	}
 	for _, action := range []string{MemberAdd, MemberRemove, MemberPromote, MemberDemote} {
-		table["set "+action] = s.changeMembersQuery
+		table["set "+action] = q.changeMembersQuery
 	}
 	for _, tag := range []string{"locked", "unlocked", "announcement", "not_announcement"} {
 		table["set "+tag] = func(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
-			return nil, s.SetSwitch(g, actor, child.Tag)
+			return nil, q.set.SetSwitch(g, actor, child.Tag)
 		}
 	}
 	handlers := map[string]accounts.QueryHandler{
-		"w:g2 get participating": s.queryGroups,
-		"w:g2 set create":        s.queryCreateGroup,
-		"w:g2 set leave":         s.queryLeave,
-		"w:g2 get invite":        s.queryInvite,
-		"w:g2 set invite":        s.queryInvite,
+		"w:g2 get participating": q.queryGroups,
+		"w:g2 set create":        q.queryCreateGroup,
+		"w:g2 set leave":         q.queryLeave,
+		"w:g2 get invite":        q.queryInvite,
+		"w:g2 set invite":        q.queryInvite,
 	}
 	for name, handle := range table {
-		handlers["w:g2 "+name] = s.onGroup(handle)
+		handlers["w:g2 "+name] = q.onGroup(handle)
 	}
 	return handlers
 }
 
 // onGroup makes a query handler that looks up the group of the query. It refuses accounts that are not members.
-func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
+func (q *queries) onGroup(handle groupHandler) accounts.QueryHandler {
 	return func(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
-		g := s.Find(stanza.JID(query, "to"))
+		g := q.set.Find(stanza.JID(query, "to"))
 		if g == nil {
 			return nil, stanza.ErrNotFound
 		}
@@ -100,60 +105,43 @@ func (s *Set) onGroup(handle groupHandler) accounts.QueryHandler {
 	}
 }
 
-// Has reports whether an account is a member. Everybody may have a status.
-func (g *Group) Has(a *accounts.Account) bool {
-	if g.IsStatuses() {
-		return true
-	}
-	g.set.mu.RLock()
-	defer g.set.mu.RUnlock()
-	return g.index(a) >= 0
-}
-
 func emptyChild(_ *Group, _ *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	return []waBinary.Node{{Tag: child.Tag}}, nil
 }
 
-func (s *Set) queryGroup(g *Group, _ *accounts.Account, _ *waBinary.Node) ([]waBinary.Node, error) {
-	return []waBinary.Node{s.groupNode(g)}, nil
+func (q *queries) queryGroup(g *Group, _ *accounts.Account, _ *waBinary.Node) ([]waBinary.Node, error) {
+	return []waBinary.Node{q.set.groupNode(g)}, nil
 }
 
-func (s *Set) setDescriptionQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (q *queries) setDescriptionQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	body := child.GetChildByTag("body")
 	previous, id := stanza.Attr(child, "prev"), stanza.Attr(child, "id")
 	if id == "" {
 		// The short form has no ids: it replaces whatever is there.
-		id, previous = stanza.NewID(), s.DescriptionOf(g)
+		id, previous = stanza.NewID(), q.set.DescriptionOf(g)
 	}
-	return nil, s.SetDescription(g, actor, previous, id, string(stanza.Bytes(&body)))
+	return nil, q.set.SetDescription(g, actor, previous, id, string(stanza.Bytes(&body)))
 }
 
-// DescriptionOf returns the id of a group's description.
-func (s *Set) DescriptionOf(g *Group) string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return g.description.id
-}
-
-func (s *Set) setEphemeral(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (q *queries) setEphemeral(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	if child.Tag == "not_ephemeral" {
-		return nil, s.SetExpiration(g, actor, 0)
+		return nil, q.set.SetExpiration(g, actor, 0)
 	}
 	seconds, err := strconv.ParseUint(stanza.Attr(child, "expiration"), 10, 32)
 	if err != nil || seconds == 0 {
 		return nil, ErrBadExpiration
 	}
-	return nil, s.SetExpiration(g, actor, uint32(seconds))
+	return nil, q.set.SetExpiration(g, actor, uint32(seconds))
 }
 
-func (s *Set) setApprovalQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (q *queries) setApprovalQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	state := child.GetChildByTag("group_join")
-	return nil, s.SetApproval(g, actor, stanza.Attr(&state, "state") == "on")
+	return nil, q.set.SetApproval(g, actor, stanza.Attr(&state, "state") == "on")
 }
 
-func (s *Set) changeMembersQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
-	jids, list := s.dir.Named(child)
-	results, err := s.ChangeMembers(g, actor, child.Tag, withoutUnknown(list))
+func (q *queries) changeMembersQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
+	jids, list := q.set.dir.Named(child)
+	results, err := q.set.ChangeMembers(g, actor, child.Tag, withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
@@ -178,9 +166,9 @@ func resultNodes(g *Group, jids []types.JID, list []*accounts.Account, results m
 	return answers
 }
 
-func (s *Set) queryRequests(g *Group, actor *accounts.Account, _ *waBinary.Node) ([]waBinary.Node, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+func (q *queries) queryRequests(g *Group, actor *accounts.Account, _ *waBinary.Node) ([]waBinary.Node, error) {
+	q.set.mu.RLock()
+	defer q.set.mu.RUnlock()
 	if !g.admin(actor) {
 		return nil, ErrNotAdmin
 	}
@@ -193,14 +181,14 @@ func (s *Set) queryRequests(g *Group, actor *accounts.Account, _ *waBinary.Node)
 	return []waBinary.Node{{Tag: "membership_approval_requests", Content: waiting}}, nil
 }
 
-func (s *Set) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
+func (q *queries) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Node) ([]waBinary.Node, error) {
 	actions := child.GetChildren()
 	if len(actions) == 0 {
 		return nil, ErrMemberUnknown
 	}
 	action := &actions[0]
-	jids, list := s.dir.Named(action)
-	results, err := s.Decide(g, actor, action.Tag == "approve", withoutUnknown(list))
+	jids, list := q.set.dir.Named(action)
+	results, err := q.set.Decide(g, actor, action.Tag == "approve", withoutUnknown(list))
 	if err != nil {
 		return nil, err
 	}
@@ -209,17 +197,17 @@ func (s *Set) decideQuery(g *Group, actor *accounts.Account, child *waBinary.Nod
 }
 
 // queryGroups lists the groups of the account.
-func (s *Set) queryGroups(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+func (q *queries) queryGroups(dev *accounts.Device, _ *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	var list []waBinary.Node
-	for _, g := range s.Of(dev.Account) {
-		list = append(list, s.groupNode(g))
+	for _, g := range q.set.Of(dev.Account) {
+		list = append(list, q.set.groupNode(g))
 	}
 	return []waBinary.Node{{Tag: "groups", Content: list}}, nil
 }
 
-func (s *Set) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+func (q *queries) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("create")
-	_, list := s.dir.Named(&request)
+	_, list := q.set.dir.Named(&request)
 	wish := Wish{Subject: stanza.Attr(&request, "subject"), Addressing: AddressingLID, Members: withoutUnknown(list)}
 	for _, child := range request.GetChildren() {
 		switch child.Tag {
@@ -243,23 +231,23 @@ func (s *Set) queryCreateGroup(dev *accounts.Device, query *waBinary.Node) ([]wa
 			return nil, stanza.ErrNotImplemented
 		}
 	}
-	g, err := s.Create(dev.Account, wish)
+	g, err := q.set.Create(dev.Account, wish)
 	if err != nil {
 		return nil, wireError(err)
 	}
-	return []waBinary.Node{s.groupNode(g)}, nil
+	return []waBinary.Node{q.set.groupNode(g)}, nil
 }
 
-func (s *Set) queryLeave(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+func (q *queries) queryLeave(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request := query.GetChildByTag("leave")
 	var answers []waBinary.Node
 	for _, child := range request.GetChildrenByTag("group") {
 		jid := stanza.JID(&child, "id")
-		g := s.Find(jid)
+		g := q.set.Find(jid)
 		if g == nil {
 			return nil, stanza.ErrNotFound
 		}
-		if err := s.Leave(g, dev.Account); err != nil {
+		if err := q.set.Leave(g, dev.Account); err != nil {
 			return nil, wireError(err)
 		}
 		answers = append(answers, waBinary.Node{Tag: "group", Attrs: waBinary.Attrs{"id": jid}})
@@ -269,27 +257,27 @@ func (s *Set) queryLeave(dev *accounts.Device, query *waBinary.Node) ([]waBinary
 
 // queryInvite handles two queries. Sent to a group, it returns the group's invite link, or a new one (type "set"). Sent
 // without a group, it describes the group of the code, or joins it (type "set").
-func (s *Set) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
+func (q *queries) queryInvite(dev *accounts.Device, query *waBinary.Node) ([]waBinary.Node, *stanza.QueryError) {
 	request, set := query.GetChildByTag("invite"), stanza.Attr(query, "type") == "set"
 	if to := stanza.JID(query, "to"); to.User != "" {
-		g := s.Find(to)
+		g := q.set.Find(to)
 		if g == nil {
 			return nil, stanza.ErrNotFound
 		}
-		code, err := s.Invite(g, dev.Account, set)
+		code, err := q.set.Invite(g, dev.Account, set)
 		if err != nil {
 			return nil, wireError(err)
 		}
 		return []waBinary.Node{{Tag: "invite", Attrs: waBinary.Attrs{"code": code}}}, nil
 	}
-	g, err := s.Linked(stanza.Attr(&request, "code"))
+	g, err := q.set.Linked(stanza.Attr(&request, "code"))
 	if err != nil {
 		return nil, wireError(err)
 	}
 	if !set {
-		return []waBinary.Node{s.groupNode(g)}, nil
+		return []waBinary.Node{q.set.groupNode(g)}, nil
 	}
-	waiting, err := s.Join(g, dev.Account)
+	waiting, err := q.set.Join(g, dev.Account)
 	switch {
 	case err != nil && !errors.Is(err, ErrAlreadyMember):
 		return nil, wireError(err)

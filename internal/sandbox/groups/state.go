@@ -29,7 +29,6 @@ type groupState struct {
 	DescriptionID string         `json:"description_id"`
 	DescriptionBy string         `json:"description_by"`
 	DescriptionAt time.Time      `json:"description_at"`
-	Audience      audience       `json:"audience,omitempty"`
 	Announce      bool           `json:"announce"`
 	Community     bool           `json:"community,omitempty"`
 	Locked        bool           `json:"locked"`
@@ -74,7 +73,7 @@ func (s *Set) collect(emit func(string, any) error) error {
 			JID: g.JID, Number: s.last, Addressing: g.Addressing, Creator: accounts.LIDOf(g.creator), Created: g.created,
 			Subject: g.subject.text, SubjectBy: accounts.LIDOf(g.subject.by), SubjectAt: g.subject.at,
 			Description: g.description.text, DescriptionID: g.description.id, DescriptionBy: accounts.LIDOf(g.description.by), DescriptionAt: g.description.at,
-			Audience: g.audience, Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Community: g.community,
+			Announce: g.announce, Locked: g.locked, Approval: g.approval, AdminAdds: g.adminAdds, Community: g.community,
 			Expiration: g.expiration, Invite: g.invite, Revoked: g.revoked, Version: g.version, Picture: g.picture.State(),
 		}
 		for _, m := range g.members {
@@ -103,14 +102,14 @@ func (s *Set) Restore(raw json.RawMessage, files *media.Store) error {
 		}
 		return at(state.Creator) // whoever set a text must be known: fall back to the creator
 	}
-	if (state.JID.Server != types.GroupServer && state.Audience != toList) || at(state.Creator) == nil {
+	if state.JID.Server != types.GroupServer || at(state.Creator) == nil {
 		return nil // the creator's account was removed, and a group cannot be described without its creator
 	}
 	g := &Group{
 		set: s, JID: state.JID, Addressing: state.Addressing, creator: at(state.Creator), created: state.Created,
 		subject:     wording{text: state.Subject, by: by(state.SubjectBy), at: state.SubjectAt},
 		description: wording{text: state.Description, id: state.DescriptionID, by: by(state.DescriptionBy), at: state.DescriptionAt},
-		audience:    state.Audience, announce: state.Announce, locked: state.Locked, approval: state.Approval, adminAdds: state.AdminAdds, community: state.Community,
+		announce:    state.Announce, locked: state.Locked, approval: state.Approval, adminAdds: state.AdminAdds, community: state.Community,
 		expiration: state.Expiration, invite: state.Invite, revoked: state.Revoked, version: state.Version,
 	}
 	for _, m := range state.Members {

@@ -5,7 +5,6 @@ package kinds
 import (
 	"crypto/rand"
 	"fmt"
-	"math"
 	"time"
 
 	"go.mau.fi/whatsmeow/proto/waCommon"
@@ -39,34 +38,27 @@ func All() []string {
 	}
 }
 
-// Details are the fields of the kinds. Each kind uses some of them.
+// Details are the fields of the kinds. Each kind has some of them, see Check.
 type Details struct {
-	// Images and Videos are how many files of an album follow.
-	Images uint32 `json:"images"`
-	Videos uint32 `json:"videos"`
-	// Name is the name of an event or a sticker pack, or the title of a scheduled call.
-	Name        string `json:"name"`
-	Description string `json:"description"`
-	// Start and End are Unix times in seconds.
-	Start     int64   `json:"start"`
-	End       int64   `json:"end"`
-	Place     string  `json:"place"`
-	Latitude  float64 `json:"latitude"`
-	Longitude float64 `json:"longitude"`
-	Link      string  `json:"link"`
-	// Off calls an event or a call off, unpins, or no longer keeps.
-	Off    bool `json:"off"`
-	Guests bool `json:"guests"` // invited people may bring others
-	// Answer is going, not_going or maybe; Extra is how many others come along.
-	Answer string `json:"answer"`
-	Extra  int32  `json:"extra"`
-	// Seconds is how long a message is pinned, or how long a call took.
-	Seconds int64 `json:"seconds"`
-	Video   bool  `json:"video"`
-	// Outcome is the outcome of a call, by WhatsApp's number.
-	Outcome   int32  `json:"outcome"`
-	Publisher string `json:"publisher"`
-	Stickers  int    `json:"stickers"`
+	Images      uint32  `json:"images,omitempty" doc:"how many images of an album follow"`
+	Videos      uint32  `json:"videos,omitempty" doc:"how many videos of an album follow"`
+	Name        string  `json:"name,omitempty" doc:"name of an event or a sticker pack; title of a scheduled call"`
+	Description string  `json:"description,omitempty" doc:"description of an event or a sticker pack"`
+	Start       int64   `json:"start,omitempty" doc:"when an event or a scheduled call begins, in seconds since 1970"`
+	End         int64   `json:"end,omitempty" doc:"when an event ends, in seconds since 1970"`
+	Place       string  `json:"place,omitempty" doc:"name of the place of an event"`
+	Latitude    float64 `json:"latitude,omitempty" doc:"-90 to 90"`
+	Longitude   float64 `json:"longitude,omitempty" doc:"-180 to 180"`
+	Link        string  `json:"link,omitempty" doc:"link to join an event"`
+	Off         bool    `json:"off,omitempty" doc:"calls an event off, unpins, or no longer keeps"`
+	Guests      bool    `json:"guests,omitempty" doc:"whether people who are invited to an event may bring others"`
+	Answer      string  `json:"answer,omitempty" doc:"answer to an invitation: going, not_going or maybe"`
+	Extra       int32   `json:"extra,omitempty" doc:"how many others come along"`
+	Seconds     int64   `json:"seconds,omitempty" doc:"how long a message is pinned, or how long a call took"`
+	Video       bool    `json:"video,omitempty" doc:"whether a call is with video"`
+	Outcome     int32   `json:"outcome,omitempty" doc:"outcome of a call, by WhatsApp's number"`
+	Publisher   string  `json:"publisher,omitempty" doc:"publisher of a sticker pack"`
+	Stickers    int     `json:"stickers,omitempty" doc:"how many stickers a pack has"`
 }
 
 // Target is the message that a message is about.
@@ -88,7 +80,7 @@ func NeedsTarget(kind string) bool {
 	}
 }
 
-// Encode returns a message of a kind. target is nil unless the kind needs one, or calls a scheduled call off.
+// Encode returns a message of a kind. The details were checked. target is nil unless the kind needs one, or calls a scheduled call off.
 func Encode(kind, text string, d Details, target *Target) (*waE2E.Message, error) {
 	now := time.Now()
 	switch kind {
@@ -145,15 +137,7 @@ func (d *Details) eventEdit(target *Target) (*waE2E.Message, error) {
 }
 
 func (d *Details) eventAnswer(target *Target, now time.Time) (*waE2E.Message, error) {
-	answer := &waE2E.EventResponseMessage{TimestampMS: proto.Int64(now.UnixMilli()), ExtraGuestCount: &d.Extra}
-	switch d.Answer {
-	case "going":
-		answer.Response = waE2E.EventResponseMessage_GOING.Enum()
-	case "not_going":
-		answer.Response = waE2E.EventResponseMessage_NOT_GOING.Enum()
-	case "maybe":
-		answer.Response = waE2E.EventResponseMessage_MAYBE.Enum()
-	}
+	answer := &waE2E.EventResponseMessage{TimestampMS: proto.Int64(now.UnixMilli()), ExtraGuestCount: &d.Extra, Response: answers[d.Answer].Enum()}
 	sealed, nonce, err := target.seal("Event Response", answer, true)
 	return &waE2E.Message{EncEventResponseMessage: &waE2E.EncEventResponseMessage{EventCreationMessageKey: target.Key, EncPayload: sealed, EncIV: nonce}}, err
 }
@@ -165,7 +149,7 @@ func (d *Details) other(kind, text string, target *Target) *waE2E.Message {
 		if target != nil {
 			return &waE2E.Message{ScheduledCallEditMessage: &waE2E.ScheduledCallEditMessage{Key: target.Key, EditType: waE2E.ScheduledCallEditMessage_CANCEL.Enum()}}
 		}
-		call := &waE2E.ScheduledCallCreationMessage{ScheduledTimestampMS: proto.Int64(d.startMS()), CallType: waE2E.ScheduledCallCreationMessage_VOICE.Enum(), Title: &d.Name}
+		call := &waE2E.ScheduledCallCreationMessage{ScheduledTimestampMS: proto.Int64(d.Start * 1000), CallType: waE2E.ScheduledCallCreationMessage_VOICE.Enum(), Title: &d.Name}
 		if d.Video {
 			call.CallType = waE2E.ScheduledCallCreationMessage_VIDEO.Enum()
 		}
@@ -187,14 +171,6 @@ func (d *Details) other(kind, text string, target *Target) *waE2E.Message {
 	default:
 		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{Type: waE2E.ProtocolMessage_SHARE_PHONE_NUMBER.Enum()}}
 	}
-}
-
-// startMS returns the start in milliseconds, as far as the number goes.
-func (d *Details) startMS() int64 {
-	if d.Start > math.MaxInt64/1000 {
-		return math.MaxInt64
-	}
-	return d.Start * 1000
 }
 
 // seal encrypts content with the secret of the target. Votes and answers to events are bound to the target and the sender

@@ -7,9 +7,8 @@ import (
 
 // Part says to which message a file belongs.
 type Part struct {
-	// Of is the id of the message. As is how: album, hd_image, hd_video or motion_photo.
-	Of string `json:"of"`
-	As string `json:"as"`
+	Of string `json:"of" doc:"id of the message" need:"yes"`
+	As string `json:"as" doc:"how the file belongs to it: album, hd_image, hd_video or motion_photo" need:"yes"`
 }
 
 // associations are the ways in which a file belongs to another message, and whether its message is wrapped.

@@ -15,22 +15,27 @@ var ErrRetry = errors.New("not encrypted with the file's key")
 
 const retryIVSize = 12
 
-// retryCipher is the cipher for requests and answers about a file that is gone from the server. Only devices that have
-// the message know the key (whatsmeow mediaretry.go, getMediaRetryKey).
-func retryCipher(key []byte) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, key, nil, "WhatsApp Media Retry Notification", keySize)
+// DerivedCipher returns the cipher whose key is derived from a secret for one use (HKDF with SHA-256, then AES-GCM).
+func DerivedCipher(secret []byte, use string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, secret, nil, use, keySize)
 	if err != nil {
-		return nil, fmt.Errorf("derive the key of a retry: %w", err)
+		return nil, fmt.Errorf("derive a key: %w", err)
 	}
-	block, err := aes.NewCipher(derived)
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("make cipher: %w", err)
 	}
-	sealed, err := cipher.NewGCM(block)
+	derived, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, fmt.Errorf("make GCM: %w", err)
 	}
-	return sealed, nil
+	return derived, nil
+}
+
+// retryCipher is the cipher for requests and answers about a file that is gone from the server. Only devices that have
+// the message know the key (whatsmeow mediaretry.go, getMediaRetryKey).
+func retryCipher(key []byte) (cipher.AEAD, error) {
+	return DerivedCipher(key, "WhatsApp Media Retry Notification")
 }
 
 // SealRetry encrypts a request for the file of a message, or the answer. key is the media key.

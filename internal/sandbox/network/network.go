@@ -69,3 +69,11 @@ func New(cfg Config) *Network {
 	n.AppStates = appstate.NewStore(n.Dir, n.Courier, n.Media, n.Observer, n.Log)
 	return n
 }
+
+// Forget makes every part that owns accounts forget one that was removed from the directory. A part that adds an account
+// asks the directory whether it is still there, under the lock with which it forgets.
+func (n *Network) Forget(a *accounts.Account) {
+	for _, owner := range []interface{ Forget(a *accounts.Account) }{n.Groups, n.Channels, n.Calls, n.Profiles, n.AppStates} {
+		owner.Forget(a)
+	}
+}

@@ -2,6 +2,7 @@ package phones
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -68,6 +69,11 @@ type Attachment struct {
 	Width, Height, Seconds int
 	Voice, Animated, GIF   bool
 	Waveform, Thumbnail    []byte
+}
+
+// measured reports whether the measures of the file fit into a message.
+func (a *Attachment) measured() bool {
+	return min(a.Width, a.Height, a.Seconds) >= 0 && max(a.Width, a.Height, a.Seconds) <= math.MaxUint32
 }
 
 // shapes says how the file of a kind of message is encrypted, under which type it is uploaded, and its default MIME

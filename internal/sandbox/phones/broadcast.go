@@ -25,26 +25,26 @@ func (p *memberships) CreateList(ctx context.Context, recipients []string) (type
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	g, err := p.Net.Groups.CreateList(p.Account, list)
+	made, err := p.Net.Groups.Lists.Create(p.Account, list)
 	if err != nil {
 		return types.EmptyJID, err
 	}
-	return g.JID, nil
+	return made.Address(), nil
 }
 
 // chatOf returns the chat in which a phone shows a message. What came by a broadcast list belongs to the chat with its
 // owner.
 func (p *handset) chatOf(d accounts.Delivery) groups.Chat {
-	g := p.Net.Groups.FindShared(d.Group)
-	if g == nil || g.IsList() && d.From.Account != p.Account {
+	in := groups.Chat{Shared: p.Net.Groups.FindShared(d.Group)}
+	if in.Shared == nil || in.IsList() && d.From.Account != p.Account {
 		return groups.Chat{Account: d.From.Account}
 	}
-	return groups.Chat{Group: g}
+	return in
 }
 
 // isForAuthor reports whether a message is a reaction to a status. It is encrypted for the devices of the status's author
 // and the phone's own, and sent to the chat of all statuses (WhatsApp Web, WAWebSendReactionMsgAction).
-func (m *sentMessage) isForAuthor() bool { return m.kind == KindReaction && m.chat.Group.IsStatuses() }
+func (m *sentMessage) isForAuthor() bool { return m.kind == KindReaction && m.chat.IsStatuses() }
 
 // encryptForAuthor encrypts a reaction to a status.
 func (p *sender) encryptForAuthor(message sentMessage) []waBinary.Node {
@@ -59,5 +59,5 @@ func (p *codec) quotable(to groups.Chat, id string) (Message, bool) {
 		return found, ok
 	}
 	found, ok := p.journal.find(to.Account, id)
-	return found, ok && found.chat.Group.IsStatuses()
+	return found, ok && found.chat.IsStatuses()
 }

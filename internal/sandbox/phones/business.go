@@ -44,7 +44,7 @@ func (p *codec) composeBusiness(out *Outgoing, to groups.Chat, kept *Message, co
 		if errors.As(err, &failed) {
 			return nil, &OutgoingError{failed.Field, failed.Reason}
 		}
-	} else if out.Business.Placeholder() != nil && to.Group != nil {
+	} else if out.Business.Placeholder() != nil && to.Shared != nil {
 		return nil, &OutgoingError{"business.form", "a code goes to one person, not to a group"}
 	} else {
 		parts := business.Parts{Text: out.Text, Context: context}

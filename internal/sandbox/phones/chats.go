@@ -217,8 +217,8 @@ func (p *phoneChats) StarMessage(ctx context.Context, id string, on bool) error 
 	switch {
 	case found.author == p.Account:
 		fromMe = "1"
-	case found.chat.Group != nil:
-		sender = found.author.JIDOn(found.chat.Group.Server(), 0).String()
+	case found.chat.Shared != nil:
+		sender = found.author.JIDOn(found.chat.Server(), 0).String()
 	}
 	return p.sync.Change(appstate.High, syncd.Mutation{
 		Index: []string{indexStar, found.chat.Hidden().String(), id, fromMe, sender}, Version: versionStar,
@@ -271,8 +271,8 @@ func (p *phoneChats) Chats() []ChatInfo {
 	get := func(in groups.Chat) *ChatInfo {
 		if infos[in] == nil {
 			infos[in] = &ChatInfo{JID: in.JID(), Expiration: p.timerOf(in).Seconds}
-			if in.Group != nil {
-				infos[in].Name = in.Group.Info().Subject
+			if group := in.Group(); group != nil {
+				infos[in].Name = group.Info().Subject
 			}
 		}
 		return infos[in]

@@ -49,7 +49,7 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.ReactionMessage != nil:
 		into.Kind, into.Text = KindReaction, content.ReactionMessage.GetText()
 		p.readKey(content.ReactionMessage.GetKey(), into)
-		if into.chat.Group != nil && into.chat.Group.Community() {
+		if into.chat.Group().Community() {
 			into.Target = "" // a reaction to an announcement of a community has to be encrypted with its secret
 		}
 	case content.EncReactionMessage != nil:
@@ -72,7 +72,7 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 // poll has version 2. Elsewhere it has version 3 if one option may be chosen, and version 1 if several may. In a poll of
 // version 1 people may choose several, even if it says one.
 func pollOf(content *waE2E.Message, in groups.Chat) *waE2E.PollCreationMessage {
-	announcement := in.Group != nil && in.Group.Community()
+	announcement := in.Group().Community()
 	switch {
 	case announcement:
 		return content.GetPollCreationMessageV2()
@@ -203,7 +203,7 @@ func shownKind(quoted *waE2E.Message) Kind {
 // does not find a message whose author is named in the form that the group does not use.
 func (p *codec) finds(info *waE2E.ContextInfo, in groups.Chat) bool {
 	jid, err := types.ParseJID(info.GetParticipant())
-	if err != nil || in.Group != nil && jid.Server != in.Group.Server() {
+	if err != nil || in.Shared != nil && jid.Server != in.Server() {
 		return false
 	}
 	if name := info.GetRemoteJID(); name != "" {
@@ -284,16 +284,16 @@ func (p *codec) byNumber(name string) types.JID {
 // is about no message.
 func (p *codec) readKey(key *waCommon.MessageKey, into *Message) {
 	into.Target = key.GetID()
-	group := into.chat.Group
+	shared := into.chat.Shared
 	switch {
-	case group != nil && key.GetRemoteJID() != group.JID.String():
+	case shared != nil && key.GetRemoteJID() != shared.Address().String():
 	case key.GetFromMe():
 		into.about = into.author
 	case key.GetParticipant() != "":
-		if jid, err := types.ParseJID(key.GetParticipant()); err == nil && (group == nil || jid.Server == group.Server()) {
+		if jid, err := types.ParseJID(key.GetParticipant()); err == nil && (shared == nil || jid.Server == shared.Server()) {
 			into.about = p.Net.Dir.Find(jid)
 		}
-	case group != nil:
+	case shared != nil:
 	case into.author == p.Account:
 		into.about = into.chat.Account
 	default:

@@ -15,7 +15,7 @@ import (
 // encryptForGroup encrypts a message once with the phone's sender key for the group, and encrypts that key for every
 // device of every member. So a device that is new or lost the key can read from this message on.
 func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
-	g := message.chat.Group
+	g := message.chat.Shared
 	key, err := p.senderKey(g)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 	if _, broken := p.Net.Faults.Strike(faults.WithholdSenderKey, p.Account); broken {
 		copies = nil
 	}
-	sealed, err := p.Sig.GroupEncrypt(g.JID, p.LID(), signal.Pad(message.plain))
+	sealed, err := p.Sig.GroupEncrypt(g.Address(), p.LID(), signal.Pad(message.plain))
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: encrypting for a group: %w", err)
 	}
@@ -52,12 +52,12 @@ func (p *sender) encryptForGroup(message sentMessage) ([]waBinary.Node, error) {
 }
 
 // senderKey returns the phone's sender key for a group, in the form in which others get it.
-func (p *sender) senderKey(g *groups.Group) (*waE2E.SenderKeyDistributionMessage, error) {
-	raw, err := p.Sig.CreateSenderKey(g.JID, p.LID())
+func (p *sender) senderKey(g groups.Shared) (*waE2E.SenderKeyDistributionMessage, error) {
+	raw, err := p.Sig.CreateSenderKey(g.Address(), p.LID())
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: making a sender key: %w", err)
 	}
-	return &waE2E.SenderKeyDistributionMessage{GroupID: proto.String(g.JID.String()), AxolotlSenderKeyDistributionMessage: raw}, nil
+	return &waE2E.SenderKeyDistributionMessage{GroupID: proto.String(g.Address().String()), AxolotlSenderKeyDistributionMessage: raw}, nil
 }
 
 // withSenderKey returns a group message as it is sent again to one device: with the sender key for the next messages.
@@ -66,7 +66,7 @@ func (p *sender) withSenderKey(message sentMessage) ([]byte, error) {
 	if err := proto.Unmarshal(message.plain, &content); err != nil {
 		return nil, fmt.Errorf("sandbox: reading a message: %w", err)
 	}
-	key, err := p.senderKey(message.chat.Group)
+	key, err := p.senderKey(message.chat.Shared)
 	if err != nil {
 		return nil, err
 	}

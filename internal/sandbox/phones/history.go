@@ -166,14 +166,14 @@ func describeConversation(c conversation, info ChatInfo, described *waHistorySyn
 	case info.Muted:
 		described.MuteEndTime = proto.Uint64(uint64(info.MutedUntil.UnixMilli()))
 	}
-	if c.in.Group == nil {
+	if c.in.Account != nil {
 		if info.Expiration > 0 {
 			described.EphemeralExpiration = &info.Expiration
 		}
 		described.PnJID, described.LidJID = proto.String(c.in.Account.JID(0).String()), proto.String(c.in.Account.LIDJID(0).String())
 		return
 	}
-	group := c.in.Group.Info()
+	group := c.in.Group().Info()
 	described.EphemeralExpiration = &group.Expiration
 	for _, m := range group.Members {
 		rank := waHistorySync.GroupParticipant_REGULAR

@@ -158,8 +158,8 @@ func (p *journal) keyFor(m *Message) *waCommon.MessageKey {
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(m.chat.Hidden().String()), ID: proto.String(m.ID), FromMe: proto.Bool(m.author == p.Account),
 	}
-	if m.chat.Group != nil && m.author != p.Account {
-		key.Participant = proto.String(m.author.JIDOn(m.chat.Group.Server(), 0).String())
+	if m.chat.Shared != nil && m.author != p.Account {
+		key.Participant = proto.String(m.author.JIDOn(m.chat.Server(), 0).String())
 	}
 	return key
 }
@@ -204,8 +204,11 @@ func (p *journal) messageRange(in groups.Chat) *waSyncAction.SyncActionMessageRa
 	return &waSyncAction.SyncActionMessageRange{LastMessageTimestamp: proto.Int64(time.Now().Unix())}
 }
 
-// Partners lists the accounts with whom the phone has a chat, in the order of their first message.
-func (p *journal) Partners() []*accounts.Account {
+// Partners lists the accounts with whom the phone has a chat, in the order of their first message. It leaves out the
+// accounts that were removed: their messages stay.
+func (p *journal) Partners() []*accounts.Account { return p.Net.Dir.Present(p.everyPartner()) }
+
+func (p *journal) everyPartner() []*accounts.Account {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var all []*accounts.Account
@@ -230,7 +233,7 @@ func (p *journal) conversations() (list []conversation, changes map[string][]Mes
 	for i := range all {
 		m := &all[i]
 		switch {
-		case m.chat == groups.Chat{}, m.chat.Group.IsStatuses(), m.chat.Group.IsList():
+		case m.chat == groups.Chat{}, m.chat.IsStatuses(), m.chat.IsList():
 			continue
 		case m.Target != "":
 			changes[m.Target] = append(changes[m.Target], *m)

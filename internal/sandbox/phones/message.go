@@ -171,23 +171,23 @@ type Quote struct {
 
 // LinkPreview is the preview of a link in a text.
 type LinkPreview struct {
-	URL         string `json:"url"`
-	Title       string `json:"title"`
-	Description string `json:"description"`
+	URL         string `json:"url" doc:"page of the link"`
+	Title       string `json:"title" doc:"title of the page"`
+	Description string `json:"description" doc:"description of the page"`
 }
 
 // Location is a place, with coordinates in degrees.
 type Location struct {
-	Latitude  float64 `json:"latitude"`
-	Longitude float64 `json:"longitude"`
-	Name      string  `json:"name"`
-	Address   string  `json:"address"`
+	Latitude  float64 `json:"latitude" doc:"-90 to 90"`
+	Longitude float64 `json:"longitude" doc:"-180 to 180"`
+	Name      string  `json:"name" doc:"name of the place"`
+	Address   string  `json:"address" doc:"address of the place"`
 }
 
 // Contact is a contact card.
 type Contact struct {
-	Name  string `json:"name"`
-	VCard string `json:"vcard"`
+	Name  string `json:"name" doc:"name that people see"`
+	VCard string `json:"vcard" doc:"the card, from BEGIN:VCARD to END:VCARD"`
 }
 
 // Poll is a question with options.
@@ -245,7 +245,7 @@ func (m *Message) mayChange(change *Message) bool {
 	case KindEdit:
 		return change.author == m.author && change.form == m.Kind && change.Time.Sub(m.Time) <= editWindow
 	case KindRevoke:
-		return change.author == m.author || (m.chat.Group != nil && m.chat.Group.IsAdmin(change.author))
+		return change.author == m.author || m.chat.Group().IsAdmin(change.author)
 	default:
 		return true
 	}

@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/business"
 	"wasup/internal/sandbox/groups"
@@ -125,6 +124,8 @@ func (o *Outgoing) check() error {
 		return &OutgoingError{"media", "belongs to images, videos, audios, documents and stickers"}
 	case o.Media != nil && len(o.Media.Data) == 0:
 		return &OutgoingError{"media", "expected at least one byte"}
+	case o.Media != nil && !o.Media.measured():
+		return &OutgoingError{"media", fmt.Sprintf("expected a width, a height and seconds of 0 to %d", math.MaxUint32)}
 	case (o.Kind == KindLocation) != (o.Location != nil) && o.Kind != KindBusiness:
 		return &OutgoingError{"location", "belongs to the kind location, and is needed there"}
 	case o.Location != nil && !o.Location.valid():
@@ -218,52 +219,61 @@ func (p *codec) compose(out *Outgoing, to groups.Chat) (*waE2E.Message, *Message
 	if err != nil {
 		return nil, nil, err
 	}
-	var content *waE2E.Message
-	switch out.Kind {
-	case KindText:
-		content = textMessage(out, context)
-	case KindImage, KindVideo, KindAudio, KindDocument, KindSticker:
-		if kept.Media, err = p.attach(out.Kind, out.Media); err == nil {
-			content = p.mediaMessage(out, kept.Media, context)
-		}
-	case KindLocation:
-		content = &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
-			DegreesLatitude: &out.Location.Latitude, DegreesLongitude: &out.Location.Longitude,
-			Name: optional(out.Location.Name), Address: optional(out.Location.Address), ContextInfo: context,
-		}}
-	case KindContact:
-		content = &waE2E.Message{ContactMessage: &waE2E.ContactMessage{
-			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
-		}}
-	case KindPoll:
-		content = pollMessage(out, kept, context, to)
-	case KindBusiness, KindChoice:
-		content, err = p.composeBusiness(out, to, kept, context)
-	case KindTimer:
-		content = &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
-			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
-			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
-		}}
-	default:
-		if out.Kind.special() {
-			content, err = p.composeSpecial(out, to, kept)
-			break
-		}
-		content, err = p.composeChange(out, to, kept)
-	}
+	content, err := p.composeKind(out, to, kept, context)
 	if err == nil {
 		content, err = p.attachTo(out, to, content)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
+	return withSecret(wrapped(out, content), kept), kept, nil
+}
+
+// composeKind builds the content of a message by its kind.
+func (p *codec) composeKind(out *Outgoing, to groups.Chat, kept *Message, context *waE2E.ContextInfo) (content *waE2E.Message, err error) {
+	switch out.Kind {
+	case KindText:
+		return textMessage(out, context), nil
+	case KindImage, KindVideo, KindAudio, KindDocument, KindSticker:
+		if kept.Media, err = p.attach(out.Kind, out.Media); err != nil {
+			return nil, err
+		}
+		return p.mediaMessage(out, kept.Media, context), nil
+	case KindLocation:
+		return &waE2E.Message{LocationMessage: &waE2E.LocationMessage{
+			DegreesLatitude: &out.Location.Latitude, DegreesLongitude: &out.Location.Longitude,
+			Name: optional(out.Location.Name), Address: optional(out.Location.Address), ContextInfo: context,
+		}}, nil
+	case KindContact:
+		return &waE2E.Message{ContactMessage: &waE2E.ContactMessage{
+			DisplayName: &out.Contact.Name, Vcard: &out.Contact.VCard, ContextInfo: context,
+		}}, nil
+	case KindPoll:
+		return pollMessage(out, kept, context, to), nil
+	case KindBusiness, KindChoice:
+		return p.composeBusiness(out, to, kept, context)
+	case KindTimer:
+		return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+			Type:                waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(),
+			EphemeralExpiration: &out.Expiration, EphemeralSettingTimestamp: proto.Int64(time.Now().Unix()),
+		}}, nil
+	default:
+		if out.Kind.special() {
+			return p.composeSpecial(out, to, kept)
+		}
+		return p.composeChange(out, to, kept)
+	}
+}
+
+// wrapped says around a content that it may be viewed once, and that it disappears.
+func wrapped(out *Outgoing, content *waE2E.Message) *waE2E.Message {
 	if out.ViewOnce {
 		content = &waE2E.Message{ViewOnceMessage: &waE2E.FutureProofMessage{Message: content}}
 	}
 	if out.Expiration > 0 && out.Kind != KindTimer {
 		content = &waE2E.Message{EphemeralMessage: &waE2E.FutureProofMessage{Message: content}}
 	}
-	return withSecret(content, kept), kept, nil
+	return content
 }
 
 // addSecret gives the message a new secret, unless it has one.
@@ -277,7 +287,7 @@ func (m *Message) addSecret() {
 // withSecret adds the key with which votes and reactions are encrypted. Receivers expect it outside of all wrappings.
 // Every announcement of a community has one.
 func withSecret(content *waE2E.Message, kept *Message) *waE2E.Message {
-	if group := kept.chat.Group; group != nil && group.Community() && kept.about == nil {
+	if kept.chat.Group().Community() && kept.about == nil {
 		kept.addSecret()
 	}
 	if kept.secret != nil {
@@ -313,7 +323,7 @@ func pollMessage(out *Outgoing, kept *Message, context *waE2E.ContextInfo, to gr
 		Name: &out.Text, Options: options, SelectableOptionsCount: proto.Uint32(uint32(out.Selectable)), ContextInfo: context,
 	}
 	switch {
-	case to.Group != nil && to.Group.Community():
+	case to.Group().Community():
 		return &waE2E.Message{PollCreationMessageV2: poll}
 	case out.Selectable == 1:
 		return &waE2E.Message{PollCreationMessageV3: poll}
@@ -339,11 +349,7 @@ func (p *codec) context(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Co
 		if !ok {
 			return nil, &OutgoingError{"quote", "expected the id of a message of this chat"}
 		}
-		server := types.HiddenUserServer
-		if to.Group != nil {
-			server = to.Group.Server()
-		}
-		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(server, 0).String())
+		info.StanzaID, info.Participant = &out.Quote, proto.String(quoted.author.JIDOn(to.Server(), 0).String())
 		text := cmp.Or(out.QuoteText, quoted.Text)
 		info.QuotedMessage = &waE2E.Message{Conversation: &text}
 		kept.Quote = &Quote{ID: out.Quote, From: quoted.From, Text: text, Kind: KindText, Found: true}
@@ -389,7 +395,7 @@ func (p *codec) composeChange(out *Outgoing, to groups.Chat, kept *Message) (*wa
 	switch out.Kind {
 	case KindReaction:
 		reaction := &waE2E.ReactionMessage{Key: key, Text: &out.Text, SenderTimestampMS: now}
-		if to.Group == nil || !to.Group.Community() {
+		if !to.Group().Community() {
 			return &waE2E.Message{ReactionMessage: reaction}, nil
 		}
 		encrypted, err := p.encryptedReaction(reaction, &target)

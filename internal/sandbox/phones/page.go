@@ -9,6 +9,7 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"wasup/internal/sandbox/accounts"
+	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/media"
 )
 
@@ -64,7 +65,8 @@ func (p *page) PictureID() string {
 }
 
 // SendChatState shows in a chat that the phone's owner is typing, is recording, or has stopped. It fails with
-// groups.ErrNotInGroup or groups.ErrNotAdmin if the owner may not write there.
+// groups.ErrNotInGroup or groups.ErrNotAdmin if the owner may not write there, and with groups.ErrBroadcast in a broadcast
+// list and in the statuses.
 func (p *page) SendChatState(ctx context.Context, to string, state ChatState) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -79,10 +81,13 @@ func (p *page) SendChatState(ctx context.Context, to string, state ChatState) er
 	if err != nil {
 		return err
 	}
-	if target.Group != nil {
-		if err := target.Group.MaySend(p.Account, false); err != nil {
+	switch group := target.Group(); {
+	case group != nil:
+		if err := group.MaySend(p.Account, false); err != nil {
 			return err
 		}
+	case target.Shared != nil:
+		return groups.ErrBroadcast
 	}
 	node := waBinary.Node{Tag: string(state)}
 	if state == StateRecording {

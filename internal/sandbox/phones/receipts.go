@@ -26,8 +26,8 @@ func (p *receiver) read(message Message) {
 	p.journal.markRead(message)
 	to, participant := message.sender, types.EmptyJID
 	switch {
-	case message.chat.Group != nil:
-		to, participant = message.chat.Group.JID, message.sender
+	case message.chat.Shared != nil:
+		to, participant = message.chat.JID(), message.sender
 	case message.Broadcast:
 		to, participant = message.list, message.sender
 	}

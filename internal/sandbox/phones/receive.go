@@ -224,7 +224,7 @@ func (p *receiver) received(d accounts.Delivery, in groups.Chat) *Message {
 	if !d.Group.IsEmpty() {
 		message.To, message.sender = in.JID(), stanza.JID(&d.Node, "participant")
 	}
-	if in.Group == nil && !d.Group.IsEmpty() {
+	if in.Shared == nil && !d.Group.IsEmpty() {
 		message.To, message.Broadcast, message.list = p.Account.JID(0), true, d.Group
 	}
 	if message.FromMe {
@@ -268,7 +268,7 @@ func (p *receiver) runScript(d accounts.Delivery, message Message) {
 func (p *receiver) respond(d accounts.Delivery, message Message, script Script) {
 	p.confirmDelivery(d)
 	// A message that changes another one is shown there and not read by itself.
-	if message.FromMe || message.Target != "" || script == ScriptDeliver || message.chat.Group.IsStatuses() {
+	if message.FromMe || message.Target != "" || script == ScriptDeliver || message.chat.IsStatuses() {
 		// Whoever reads a status tells its author. People do that by looking at it: MarkRead.
 		return
 	}

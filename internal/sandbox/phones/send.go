@@ -90,8 +90,8 @@ func (p *sender) SendMessage(ctx context.Context, out Outgoing) (string, error) 
 
 // dispatch encrypts and routes a message that was checked.
 func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
-	if to.Group != nil {
-		if err := to.Group.MaySend(p.Account, out.Kind == KindReaction); err != nil {
+	if to.Shared != nil {
+		if err := to.Shared.MaySend(p.Account, out.Kind == KindReaction); err != nil {
 			return "", err
 		}
 	}
@@ -143,7 +143,7 @@ func (p *sender) dispatch(out *Outgoing, to groups.Chat) (string, error) {
 func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	attrs := waBinary.Attrs{"id": id, "to": message.chat.Hidden(), "type": message.stanza, "edit": message.edit}
 	node := waBinary.Node{Tag: "message", Attrs: attrs}
-	if message.chat.Group == nil {
+	if message.chat.Shared == nil {
 		node.Content = append([]waBinary.Node{{Tag: "participants", Content: p.encryptForAll(message)}}, message.meta()...)
 		return node, nil
 	}
@@ -155,7 +155,7 @@ func (p *sender) stanza(id string, message sentMessage) (waBinary.Node, error) {
 	if err != nil {
 		return waBinary.Node{}, err
 	}
-	attrs["addressing_mode"] = message.chat.Group.Addressing
+	attrs["addressing_mode"] = message.chat.Shared.Mode()
 	node.Content = append(content, message.meta()...)
 	return node, nil
 }
@@ -314,8 +314,8 @@ func (m *sentMessage) isFor(author, asks *accounts.Account) bool {
 	switch {
 	case asks == author:
 		return true
-	case m.chat.Group != nil:
-		return m.chat.Group.Has(asks) && slices.Contains(m.chat.Group.Audience(author), asks)
+	case m.chat.Shared != nil:
+		return m.chat.Shared.Has(asks) && slices.Contains(m.chat.Shared.Audience(author), asks)
 	default:
 		return m.chat.Account == asks && !m.peer
 	}
@@ -345,12 +345,12 @@ func (p *sender) sendAgain(d accounts.Delivery) {
 	plaintext := message.plainFor(d.From.Device)
 	attrs := waBinary.Attrs{"id": id, "to": device, "type": message.stanza, "edit": message.edit, "device_fanout": "false"}
 	switch {
-	case message.chat.Group != nil:
+	case message.chat.Shared != nil:
 		if plaintext, err = p.withSenderKey(message); err != nil {
 			p.Net.Log.Warn("phone could not encrypt a group message again", "err", err)
 			return
 		}
-		attrs["to"], attrs["participant"] = message.chat.Group.JID, d.From.Account.JIDOn(message.chat.Group.Server(), d.From.Device)
+		attrs["to"], attrs["participant"] = message.chat.JID(), d.From.Account.JIDOn(message.chat.Server(), d.From.Device)
 	case message.peer:
 		attrs["category"] = stanza.CategoryPeer
 	case d.From.Account == p.Account:

@@ -1,11 +1,11 @@
 package phones
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
-	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/sandbox/groups"
 	"wasup/internal/sandbox/kinds"
@@ -16,9 +16,12 @@ func (k Kind) special() bool { return slices.Contains(kinds.All(), string(k)) }
 
 // checkSpecial checks the fields of special kinds and of parts.
 func (o *Outgoing) checkSpecial() error {
+	var failed *kinds.Error
 	switch {
 	case o.Details != nil && !o.Kind.special():
 		return &OutgoingError{"details", fmt.Sprintf("belong to the kinds %v", kinds.All())}
+	case o.Kind.special() && errors.As(o.details().Check(string(o.Kind)), &failed):
+		return &OutgoingError{failed.Field, failed.Reason}
 	case o.Part != nil && !o.Kind.hasFile():
 		return &OutgoingError{"part", "belongs to files"}
 	case o.Part != nil && !o.Part.Valid():
@@ -28,28 +31,29 @@ func (o *Outgoing) checkSpecial() error {
 	}
 }
 
+// details returns the fields of a special kind.
+func (o *Outgoing) details() *kinds.Details {
+	if o.Details == nil {
+		return new(kinds.Details)
+	}
+	return o.Details
+}
+
 // composeSpecial builds a message of a kind of package kinds.
 func (p *codec) composeSpecial(out *Outgoing, to groups.Chat, kept *Message) (*waE2E.Message, error) {
-	var details kinds.Details
-	if out.Details != nil {
-		details = *out.Details
-	}
 	var target *kinds.Target
 	if out.Target != "" {
 		about, ok := p.journal.inChat(to, out.Target)
 		if !ok {
 			return nil, &OutgoingError{"target", "expected the id of a message of this chat"}
 		}
-		server := types.HiddenUserServer
-		if to.Group != nil {
-			server = to.Group.Server()
-		}
+		server := to.Server()
 		kept.about = about.author
 		target = &kinds.Target{
 			Key: p.journal.keyFor(&about), ID: about.ID, Secret: about.secret, Author: about.author.JIDOn(server, 0), Sender: p.Account.JIDOn(server, 0),
 		}
 	}
-	content, err := kinds.Encode(string(out.Kind), out.Text, details, target)
+	content, err := kinds.Encode(string(out.Kind), out.Text, *out.details(), target)
 	if err != nil {
 		return nil, err
 	}

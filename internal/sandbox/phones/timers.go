@@ -11,8 +11,8 @@ import (
 // timerOf returns the disappearing timer of a chat.
 func (h *handset) timerOf(in groups.Chat) timers.Setting {
 	switch {
-	case in.Group != nil:
-		return timers.Setting{Seconds: in.Group.Info().Expiration}
+	case in.Group() != nil:
+		return timers.Setting{Seconds: in.Group().Info().Expiration}
 	case in.Account != nil:
 		return h.timers.Of(in.Account.LID)
 	default:

@@ -42,7 +42,7 @@ func (p *codec) encryptedReaction(reaction *waE2E.ReactionMessage, target *Messa
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: encoding a reaction: %w", err)
 	}
-	server := target.chat.Group.Server()
+	server := target.chat.Server()
 	sealer, err := kinds.Cipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), p.Account.JIDOn(server, 0))
 	if err != nil {
 		return nil, err
@@ -57,11 +57,11 @@ func (p *codec) readReaction(m *waE2E.EncReactionMessage, into *Message) {
 	into.Kind = KindReaction
 	p.readKey(m.GetTargetMessageKey(), into)
 	target, _ := p.journal.find(into.about, into.Target)
-	if target.secret == nil || target.chat.Group == nil {
+	if target.secret == nil || target.chat.Shared == nil {
 		into.Target = ""
 		return
 	}
-	server := target.chat.Group.Server()
+	server := target.chat.Server()
 	opener, err := kinds.Cipher(useReaction, target.secret, target.ID, target.author.JIDOn(server, 0), into.author.JIDOn(server, 0))
 	if err != nil || len(m.GetEncIV()) != opener.NonceSize() {
 		into.Target = ""
@@ -102,10 +102,7 @@ func (p *codec) vote(out *Outgoing, poll, kept *Message) (*waE2E.PollUpdateMessa
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: encoding a vote: %w", err)
 	}
-	server := types.HiddenUserServer
-	if poll.chat.Group != nil {
-		server = poll.chat.Group.Server()
-	}
+	server := poll.chat.Server()
 	sealer, additional, err := voteCipher(poll.secret, poll.ID, poll.author.JIDOn(server, 0), p.Account.JIDOn(server, 0))
 	if err != nil {
 		return nil, err

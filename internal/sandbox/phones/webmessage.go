@@ -19,8 +19,8 @@ func (p *phoneHistory) webMessage(m *Message, changes []Message) *waWeb.WebMessa
 	if !m.FromMe {
 		web.PushName = optional(m.Name)
 	}
-	if m.chat.Group != nil {
-		web.Participant = proto.String(m.author.JIDOn(m.chat.Group.Server(), 0).String())
+	if m.chat.Shared != nil {
+		web.Participant = proto.String(m.author.JIDOn(m.chat.Server(), 0).String())
 	}
 	if m.Revoked {
 		web.MessageStubType = waWeb.WebMessageInfo_REVOKE.Enum()
@@ -61,8 +61,8 @@ func (p *phoneHistory) addChange(web *waWeb.WebMessageInfo, m, change *Message) 
 	key := &waCommon.MessageKey{
 		RemoteJID: proto.String(change.chat.Hidden().String()), ID: proto.String(change.ID), FromMe: proto.Bool(change.author == p.Account),
 	}
-	if change.chat.Group != nil && change.author != p.Account {
-		key.Participant = proto.String(change.author.JIDOn(change.chat.Group.Server(), 0).String())
+	if change.chat.Shared != nil && change.author != p.Account {
+		key.Participant = proto.String(change.author.JIDOn(change.chat.Server(), 0).String())
 	}
 	at := proto.Int64(change.Time.UnixMilli())
 	switch change.Kind {

@@ -6,6 +6,8 @@ package profiles
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -99,11 +101,21 @@ func (p *Profiles) of(a *accounts.Account) *profile {
 	return prof
 }
 
-// Remove deletes the profile of an account.
-func (p *Profiles) Remove(a *accounts.Account) {
+// Forget deletes the profile of an account that was removed, and takes the account off the block lists of others.
+func (p *Profiles) Forget(a *accounts.Account) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.byAccount, a)
+	for _, other := range p.byAccount {
+		other.forget(a)
+	}
+}
+
+func (p *profile) forget(a *accounts.Account) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocked = slices.DeleteFunc(p.blocked, func(other *accounts.Account) bool { return other == a })
+	maps.DeleteFunc(p.watchers, func(dev *accounts.Device, _ bool) bool { return dev.Account == a })
 }
 
 func (p *profile) aboutText() string {

@@ -38,11 +38,11 @@ func TestAReactionToAStatusIsForNamedDevicesAndHasNothingElse(t *testing.T) {
 
 func TestAListIsWrittenByItsOwnerAndItsRecipientsDoNotSeeEachOther(t *testing.T) {
 	k := newTalk(t)
-	list, err := k.net.Groups.CreateList(k.ana, []*accounts.Account{k.bea, k.victim})
+	list, err := k.net.Groups.Lists.Create(k.ana, []*accounts.Account{k.bea, k.victim})
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := k.toGroup(nil, waBinary.Attrs{"to": list.JID})
+	node := k.toGroup(nil, waBinary.Attrs{"to": list.Address()})
 	if told := k.net.Router.RouteMessage(accounts.Origin{Account: k.bea}, node); told.Code != 403 {
 		t.Errorf("a recipient writes: %+v", told)
 	}
@@ -60,7 +60,7 @@ func TestAListIsWrittenByItsOwnerAndItsRecipientsDoNotSeeEachOther(t *testing.T)
 			}
 		}
 	}
-	if len(k.net.Groups.Of(k.bea)) != 1 || k.net.Groups.Find(list.JID) != nil {
+	if len(k.net.Groups.Of(k.bea)) != 1 || k.net.Groups.Find(list.Address()) != nil {
 		t.Error("the list is one of a recipient's groups")
 	}
 }
