@@ -202,7 +202,10 @@ func (c *Client) arriving(node *waBinary.Node) {
 }
 
 // leaving gets each stanza of ours just before its bytes leave.
-func (c *Client) leaving(node *waBinary.Node) { c.sending.flight.left(node) }
+func (c *Client) leaving(node *waBinary.Node) {
+	c.sending.flight.left(node)
+	c.pairing.left(node)
+}
 
 // connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
 // end.

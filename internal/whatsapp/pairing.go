@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -41,6 +42,15 @@ func (p *pairing) wrap(handle stanzas.Handler) stanzas.Handler {
 	return p.registration.Wrap(handle)
 }
 
+// left takes a stanza of ours that is about to leave.
+func (p *pairing) left(node *waBinary.Node) {
+	if p.registration == nil {
+		return
+	}
+	defer p.run.recovered("registration")
+	p.registration.Left(node)
+}
+
 // offer posts the codes of the run.
 func (p *pairing) offer(in session.Input) {
 	if p.registration != nil {
@@ -51,7 +61,7 @@ func (p *pairing) offer(in session.Input) {
 
 // showAgain posts the codes with a new secret.
 func (p *pairing) showAgain(codes []string) {
-	p.run.log.Info("WhatsApp has retired the code on show; it is shown again with a new secret")
+	p.run.log.Info("the secret in the code on show was replaced; the code is shown again with the new one")
 	p.run.post(session.Input{Kind: session.QRRefreshed, Codes: codes})
 }
 
