@@ -133,7 +133,9 @@ func begins(node *waBinary.Node) bool {
 	}
 }
 
-func demandsPasskey(node *waBinary.Node) bool { return isNotification(node, "passkey_prologue_request") }
+func demandsPasskey(node *waBinary.Node) bool {
+	return isNotification(node, "passkey_prologue_request")
+}
 
 func isNotification(node *waBinary.Node, kind string) bool {
 	return node.Tag == "notification" && node.Attrs["type"] == kind
