@@ -134,7 +134,7 @@ var table = concat(
 var pairingRows = concat(
 	[]Rule{
 		{From: states(Initializing, Reconnecting, QRRequired), On: QRIssued, To: QRRequired, Cause: CausePairing, Why: "shows the code"},
-		{From: states(QRRequired), On: QRRefreshed, When: codeOnShow, To: QRRequired, Cause: CausePairing, Why: "WhatsApp has retired the secret in the code: shows the same code with a new one, valid as long as before"},
+		{From: states(QRRequired), On: QRRefreshed, When: codeOnShow, To: QRRequired, Cause: CausePairing, Why: "the secret in the code was replaced, because WhatsApp has retired it or a pairing code was entered: shows the same code with the new one, valid as long as before"},
 		{From: states(Initializing, QRRequired), On: PasskeyRequired, To: QRRequired, Cause: CausePasskey, Why: "the QR is no longer valid; a person has to use the account's passkey"},
 		{From: states(QRRequired), On: PasskeyAnswered, To: QRRequired, Cause: CausePasskey, Why: "a person compares the code with the one on the phone and confirms"},
 		{From: states(Initializing, Reconnecting, QRRequired), On: Scanned, To: Reconnecting, Cause: CausePairing, Why: "the code is used and no longer shown"},

@@ -56,6 +56,25 @@ func outages() []outage {
 				}
 			}
 		}},
+		{"read-only", session.CodeStoreUnavailable, "The database is read-only.", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
+			st := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db"), options)
+			set := func(value string) {
+				if _, err := st.DB().Exec(t.Context(), "PRAGMA query_only="+value); err != nil {
+					t.Error(err)
+				}
+			}
+			return st, func() func() { set("on"); return func() { set("off") } }
+		}},
+		{"PostgreSQL is read-only", session.CodeStoreUnavailable, "The database is read-only.", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
+			pgtest.Needed(t)
+			cluster := pgtest.New(t)
+			st := openDSN(t, cluster.Database(t), options)
+			set := func(value string) {
+				cluster.Exec(t, "ALTER SYSTEM SET default_transaction_read_only="+value)
+				cluster.Exec(t, "SELECT pg_reload_conf()")
+			}
+			return st, func() func() { set("on"); return func() { set("off") } }
+		}},
 		{"PostgreSQL is away", session.CodeStoreUnavailable, "The database's server cannot be reached.", func(t *testing.T, options store.Options) (*store.Store, func() func()) {
 			pgtest.Needed(t)
 			cluster := pgtest.New(t)

@@ -19,7 +19,7 @@ func failure(op string, id session.ID, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	e := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Session: id, Err: err}
+	e := &session.Error{Code: session.CodeStoreUnavailable, Op: op, Session: id, Message: answer(err), Err: err}
 	if sqlState(err) == pgDiskFull {
 		e.Code = session.CodeStoreFull
 	}
@@ -35,6 +35,15 @@ func failure(op string, id session.ID, err error) error {
 		}
 	}
 	return e
+}
+
+// answer returns the sentence for an error that is the database's answer. It is "" if the code says enough, or if the
+// database did not answer.
+func answer(err error) string {
+	if primaryCode(err) == sqlite3.SQLITE_READONLY || sqlState(err) == pgReadOnly {
+		return "The database is read-only."
+	}
+	return ""
 }
 
 // primaryCode returns SQLite's primary result code (https://sqlite.org/rescode.html), or 0 for another error.

@@ -49,7 +49,7 @@ func sqlState(err error) string {
 // line.
 func postgresFailure(cfg *pgx.ConnConfig, err error) error {
 	var own *session.Error
-	if errors.As(err, &own) && own.Message != "" {
+	if errors.As(err, &own) && own.Message != "" && sqlState(err) != pgReadOnly {
 		return err
 	}
 	e := &session.Error{Code: session.CodeOf(failure("open database", "", err)), Op: "open database", Err: err}

@@ -27,9 +27,10 @@ func (s *Sessions) DetachDevice(ctx context.Context, id session.ID) error {
 	return failure("detach device", id, err)
 }
 
-// ToUnlink lists the devices that WhatsApp still has to unlink, the oldest first.
+// ToUnlink lists the devices that WhatsApp still has to unlink, in the order in which their attempts are due: a device that was
+// never tried comes before those that could not be unlinked.
 func (s *Sessions) ToUnlink(ctx context.Context) ([]session.Detached, error) {
-	rows, err := s.store.read.Query(ctx, "SELECT device_jid, session_id, proxy, since, attempts, next_at FROM wasup_unlink ORDER BY since, device_jid")
+	rows, err := s.store.read.Query(ctx, "SELECT device_jid, session_id, proxy, since, attempts, next_at FROM wasup_unlink ORDER BY next_at, since, device_jid")
 	marks, err := dbutil.NewRowIterWithError(rows, scanUnlink, err).AsList()
 	if err != nil {
 		return nil, failure("list devices to unlink", "", err)
@@ -51,8 +52,18 @@ func (s *Sessions) UnlinkFailed(ctx context.Context, device string, attempts int
 	return failure("save device to unlink", "", err)
 }
 
-// UnlinkOver removes the mark of a device that is unlinked or given up.
-func (s *Sessions) UnlinkOver(ctx context.Context, device string) error {
-	_, err := s.store.write.Exec(ctx, "DELETE FROM wasup_unlink WHERE device_jid=$1", device)
-	return failure("remove device to unlink", "", err)
+// MarkedToUnlink reports whether WhatsApp still has to unlink a device.
+func (s *Sessions) MarkedToUnlink(ctx context.Context, device string) (marked bool, err error) {
+	err = s.store.read.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM wasup_unlink WHERE device_jid=$1)", device).Scan(&marked)
+	return marked, failure("look up device to unlink", "", err)
+}
+
+// UnlinkOver removes the mark of a device that is unlinked or given up, and reports whether there was one.
+func (s *Sessions) UnlinkOver(ctx context.Context, device string) (marked bool, err error) {
+	done, err := s.store.write.Exec(ctx, "DELETE FROM wasup_unlink WHERE device_jid=$1", device)
+	if err != nil {
+		return false, failure("remove device to unlink", "", err)
+	}
+	n, err := done.RowsAffected()
+	return n > 0, failure("remove device to unlink", "", err)
 }

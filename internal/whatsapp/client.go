@@ -29,19 +29,20 @@ const storeTimeout = 10 * time.Second
 // Client is one run: one whatsmeow client on one connection. Dialer.Open returns it as a session.Client. It puts the
 // parts of a run together and passes whatsmeow's events to them. Each part owns its state.
 type Client struct {
-	run       *run
-	account   *account
-	wa        *whatsmeow.Client
-	conn      *attempt
-	route     *route // released when the run is taken down
-	stanzas   *stanzas.Queue
-	pairing   *pairing
-	receiving *receiving
-	messaging *messaging
-	sending   *sending
-	teardown  *teardown
-	liveness  *liveness
-	claim     func(ctx context.Context, id session.ID, account session.Account) error // nil: nobody is told
+	run        *run
+	account    *account
+	wa         *whatsmeow.Client
+	conn       *attempt
+	route      *route // released when the run is taken down
+	stanzas    *stanzas.Queue
+	pairing    *pairing
+	receiving  *receiving
+	messaging  *messaging
+	sending    *sending
+	teardown   *teardown
+	liveness   *liveness
+	acceptance *acceptance                                                             // of the client's version, by the logins of all runs
+	claim      func(ctx context.Context, id session.ID, account session.Account) error // nil: nobody is told
 
 	connectTimeout time.Duration
 }
@@ -54,7 +55,7 @@ var (
 // newClient makes a run that calls leave when it is taken down.
 func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
-	c := &Client{run: r, account: own, route: way, claim: d.claim, connectTimeout: d.connectTimeout}
+	c := &Client{run: r, account: own, route: way, acceptance: &d.acceptance, claim: d.claim, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	waLog := newLogger(r.log, "whatsmeow")
@@ -63,7 +64,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	lids := t.container.LIDMap
 	c.wa = wa
 	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
-	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices}
+	c.pairing = &pairing{run: r, account: own, wa: wa, container: t.container, devices: d.devices, takeOver: d.unlinker.takeOver}
 	c.messaging = &messaging{run: r, wa: wa, members: members{wa, lids}, book: numbers.Book{
 		LIDs: lids, Aliases: d.config.Aliases, Ask: func(ctx context.Context, users []string) (map[string]message.Address, error) {
 			ctx, done := requestContext(ctx)
@@ -203,7 +204,10 @@ func (c *Client) arriving(node *waBinary.Node) {
 }
 
 // leaving gets each stanza of ours just before its bytes leave.
-func (c *Client) leaving(node *waBinary.Node) { c.sending.flight.left(node) }
+func (c *Client) leaving(node *waBinary.Node) {
+	c.sending.flight.left(node)
+	c.pairing.left(node)
+}
 
 // connectionEnded handles the end of the connection. whatsmeow's reader calls it just before whatsmeow learns of the
 // end.
@@ -233,6 +237,7 @@ func (c *Client) observe(evt any) {
 		c.note(evt)
 		return
 	}
+	c.acceptance.note(in.Kind)
 	if _, failed := evt.(*events.PairError); failed {
 		c.pairing.forgetDevice(c.pairing.reasonFor(in))
 		return

@@ -41,12 +41,15 @@ type Devices interface {
 	ProxyOf(ctx context.Context, id session.ID) (string, error)
 	// DetachDevice unbinds the session's device and marks it as one to unlink. It does nothing if no device is bound.
 	DetachDevice(ctx context.Context, id session.ID) error
-	// ToUnlink lists the marked devices. BindDevice removes the mark of its device.
+	// ToUnlink lists the marked devices in the order in which their attempts are due. BindDevice removes the mark of its
+	// device.
 	ToUnlink(ctx context.Context) ([]session.Detached, error)
+	// MarkedToUnlink reports whether a device is still marked.
+	MarkedToUnlink(ctx context.Context, device string) (bool, error)
 	// UnlinkFailed stores the number of attempts to unlink a device, and when the next one is due.
 	UnlinkFailed(ctx context.Context, device string, attempts int, next time.Time) error
-	// UnlinkOver removes the mark of a device.
-	UnlinkOver(ctx context.Context, device string) error
+	// UnlinkOver removes the mark of a device, and reports whether there was one.
+	UnlinkOver(ctx context.Context, device string) (marked bool, err error)
 }
 
 // Config configures a Dialer. DB and Devices are required.
@@ -97,6 +100,7 @@ type Dialer struct {
 	connectTimeout time.Duration
 	log            *slog.Logger
 	unlinker       *unlinker
+	acceptance     acceptance
 	stanzasWaiting atomic.Int64 // stanzas of all runs that wait to be handled
 	failures       failures
 
@@ -140,7 +144,10 @@ func New(cfg Config) (*Dialer, error) {
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 		life: life, end: end, ended: make(chan struct{}), runs: make(map[*Client]struct{}),
 	}
-	d.unlinker = &unlinker{dialer: d, wake: make(chan struct{}, 1)}
+	d.unlinker = newUnlinker(d)
+	// Twice the pauses of the supervisor's circuit breaker: where a session can find out whether a version is accepted, it does.
+	d.acceptance.pause = session.Backoff{First: 2 * cfg.UnlinkPause, Longest: unlinkGrowth * cfg.UnlinkPause}
+	d.acceptance.accepted = d.unlinker.look
 	return d, nil
 }
 
@@ -222,6 +229,11 @@ func (c *Config) complete() error {
 	}
 	if c.Read == nil {
 		c.Read = c.DB
+	}
+	if c.Commit == nil {
+		c.Commit = func(ctx context.Context, work func(ctx context.Context) error) error {
+			return c.DB.DoTxn(ctx, nil, work)
+		}
 	}
 	if c.KeepAliveStale == 0 {
 		c.KeepAliveStale = DefaultKeepAliveStale

@@ -55,3 +55,6 @@ func Expand(template string, id session.ID, poolSize int) string {
 
 // SuspectLinks is what the dialer does when the machine has slept.
 func (d *Dialer) SuspectLinks() { d.suspectLinks(time.Hour) }
+
+// UnlinksAtOnce is how many attempts to unlink run at the same time.
+const UnlinksAtOnce = unlinksAtOnce

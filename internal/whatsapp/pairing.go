@@ -3,9 +3,11 @@ package whatsapp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/types"
@@ -23,6 +25,8 @@ type pairing struct {
 	wa        *whatsmeow.Client
 	container *sqlstore.Container
 	devices   Devices
+	// takeOver holds the JID of a device: nobody else replaces or deletes the credentials under it until release.
+	takeOver func(ctx context.Context, jid types.JID) (release func(), err error)
 	// credentials guards the device's row. It is nil if the run began without a linked device: if such a pairing fails,
 	// whatsmeow itself removes what it has stored.
 	credentials *credentials
@@ -41,6 +45,15 @@ func (p *pairing) wrap(handle stanzas.Handler) stanzas.Handler {
 	return p.registration.Wrap(handle)
 }
 
+// left takes a stanza of ours that is about to leave.
+func (p *pairing) left(node *waBinary.Node) {
+	if p.registration == nil {
+		return
+	}
+	defer p.run.recovered("registration")
+	p.registration.Left(node)
+}
+
 // offer posts the codes of the run.
 func (p *pairing) offer(in session.Input) {
 	if p.registration != nil {
@@ -51,7 +64,7 @@ func (p *pairing) offer(in session.Input) {
 
 // showAgain posts the codes with a new secret.
 func (p *pairing) showAgain(codes []string) {
-	p.run.log.Info("WhatsApp has retired the code on show; it is shown again with a new secret")
+	p.run.log.Info("the secret in the code on show was replaced; the code is shown again with the new one")
 	p.run.post(session.Input{Kind: session.QRRefreshed, Codes: codes})
 }
 
@@ -63,13 +76,7 @@ func (p *pairing) accept(jid types.JID, _, _ string) (accepted bool) {
 	defer p.run.recovered("pairing") // accepted stays false
 	ctx, cancel := context.WithTimeout(p.run.ctx, storeTimeout)
 	defer cancel()
-	// The server has just assigned this device number, so old credentials under it are no longer valid. whatsmeow would
-	// keep the old keys instead of the new ones.
-	err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid})
-	if err == nil {
-		err = p.devices.BindDevice(ctx, p.run.Session, jid.String())
-	}
-	if err != nil {
+	if err := p.bind(ctx, jid); err != nil {
 		p.run.log.Error("pairing refused: the device could not be bound to the session", "err", err)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -81,6 +88,20 @@ func (p *pairing) accept(jid types.JID, _, _ string) (accepted bool) {
 	// phone link the device must get the used code again. whatsmeow reports it only afterwards.
 	p.run.post(session.Input{Kind: session.Scanned})
 	return true
+}
+
+func (p *pairing) bind(ctx context.Context, jid types.JID) error {
+	release, err := p.takeOver(ctx, jid)
+	if err != nil {
+		return fmt.Errorf("waiting for the old device: %w", err)
+	}
+	defer release()
+	// The server has just assigned this device number, so old credentials under it are no longer valid. whatsmeow would
+	// keep the old keys instead of the new ones.
+	if err = p.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
+		return err
+	}
+	return p.devices.BindDevice(ctx, p.run.Session, jid.String())
 }
 
 // reasonFor returns our own reason for refusing the pairing, if there is one, instead of whatsmeow's, which only says
@@ -148,16 +169,28 @@ func (p *pairing) forgetDevice(in session.Input) {
 func (p *pairing) deleteDevice(jid types.JID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.run.ctx), storeTimeout)
 	defer cancel()
-	if err := p.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
-		p.run.log.Error("the credentials of a logged out device could not be deleted", "err", err)
-	}
 	bound, err := p.devices.DeviceOf(ctx, p.run.Session)
 	if err == nil && bound == jid.String() {
-		err = p.devices.BindDevice(ctx, p.run.Session, "")
+		err = p.unbind(ctx, jid)
 	}
 	if err != nil {
-		p.run.log.Error("a logged out device could not be unbound from its session", "err", err)
+		p.run.log.Error("a logged out device could not be deleted and unbound from its session", "err", err)
 	}
+}
+
+// unbind deletes the credentials of the session's device and unbinds it. If the device is not the session's any more, the
+// credentials under its JID belong to another one: WhatsApp has given the number again.
+func (p *pairing) unbind(ctx context.Context, jid types.JID) error {
+	release, err := p.takeOver(ctx, jid)
+	if err != nil {
+		return err
+	}
+	defer release()
+	bound, err := p.devices.DeviceOf(ctx, p.run.Session)
+	if err != nil || bound != jid.String() {
+		return err
+	}
+	return errors.Join(p.container.DeleteDevice(ctx, &store.Device{ID: &jid}), p.devices.BindDevice(ctx, p.run.Session, ""))
 }
 
 // unlink is Client.Unlink: the network half of whatsmeow's Logout. It does nothing at WhatsApp if no device is linked.

@@ -1,6 +1,7 @@
 package whatsapp_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -107,6 +108,7 @@ func TestAPairingThatHasBegunKeepsItsSecret(t *testing.T) {
 	}
 	until(t, feed, observe.EventCodeRetired)
 	until(t, feed, observe.EventRetireAcked)
+	l.expect(session.QRRefreshed) // the second stage has brought the secret, and the retirement no other one
 	l.expect(session.Scanned)
 	l.expect(session.Paired)
 	l.expect(session.LoginReconnect)
@@ -130,6 +132,56 @@ func TestAPairingCodeOutlivesTheSecretOfTheQR(t *testing.T) {
 	if _, err = phone.EnterCode(testContext(t), code); err != nil {
 		t.Fatal(err)
 	}
+	l.expect(session.QRRefreshed)
 	l.expect(session.Scanned)
 	l.expect(session.Paired)
+}
+
+// The second stage of a pairing code replaces the secret, whether the code was right or not: only the phone knows that.
+func TestAQRCanBeScannedAfterAWrongPairingCode(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	phone := h.phone()
+	h.add("a")
+	l := h.open("a")
+	codes := l.expect(session.QRIssued).Codes
+	for range 2 { // each wrong code replaces the secret
+		if _, err := l.client.PairPhone(testContext(t), phone.Number()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := phone.EnterCode(testContext(t), "ABCD-1234"); !errors.Is(err, sandbox.ErrWrongCode) {
+			t.Fatalf("the wrong code: %v", err)
+		}
+		fresh := l.expect(session.QRRefreshed).Codes
+		wantSameRefs(t, codes, fresh)
+		codes = fresh
+	}
+	if _, err := phone.Scan(testContext(t), codes[0]); err != nil {
+		t.Errorf("the code on show cannot be scanned: %v", err)
+	}
+	l.expect(session.Scanned)
+	l.expect(session.Paired)
+	l.expect(session.LoginReconnect)
+	l.nothingMore()
+}
+
+// WhatsApp asks for a passkey after a scan, and whatsmeow replaces the secret before anything is answered.
+func TestACodeFollowsTheSecretOfAPasskey(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	phone := h.phone()
+	phone.RequirePasskey(true)
+	h.add("a")
+	l := h.open("a")
+	codes := l.expect(session.QRIssued).Codes
+	ctx, cancel := context.WithCancel(testContext(t))
+	scanned := make(chan error, 1)
+	go func() {
+		_, err := phone.Scan(ctx, codes[0])
+		scanned <- err
+	}()
+	l.expect(session.PasskeyRequired)
+	wantSameRefs(t, codes, l.expect(session.QRRefreshed).Codes)
+	cancel()
+	if err := <-scanned; !errors.Is(err, context.Canceled) {
+		t.Errorf("the scan that nobody confirmed: %v", err)
+	}
 }

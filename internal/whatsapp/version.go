@@ -41,6 +41,10 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 		return d.Version(), false, err
 	}
 	defer d.routes.releaseRoute(way)
+	return d.refreshThrough(ctx, id, way)
+}
+
+func (d *Dialer) refreshThrough(ctx context.Context, id session.ID, way *route) (version string, changed bool, err error) {
 	newest, err := whatsmeow.GetLatestVersion(ctx, &http.Client{
 		Transport: endpointTransport{d.endpoint, way.transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error {

@@ -47,8 +47,15 @@ func detachDevice(t *testing.T, st *store.Store) {
 	if marks = toUnlink(t, st); len(marks) != 1 || marks[0].Attempts != 3 || !marks[0].Next.Equal(next) {
 		t.Fatalf("after three attempts: %+v", marks)
 	}
-	must(t, sessions.UnlinkOver(ctx, device))
-	must(t, sessions.UnlinkOver(ctx, device))
+	for _, want := range []bool{true, false} {
+		marked, err := sessions.MarkedToUnlink(ctx, device)
+		must(t, err)
+		removed, err := sessions.UnlinkOver(ctx, device)
+		must(t, err)
+		if marked != want || removed != want {
+			t.Errorf("marked %t, removed %t; want %t", marked, removed, want)
+		}
+	}
 	if marks = toUnlink(t, st); len(marks) != 0 {
 		t.Fatalf("after the unlinking: %+v", marks)
 	}

@@ -1,9 +1,10 @@
-// Package registration keeps the secret in the codes of a client that is not linked yet as new as WhatsApp wants it.
+// Package registration keeps the secret in the codes of a client that is not linked yet the one that the device has, and
+// as new as WhatsApp wants it.
 //
-// It owns the codes on show and the notification that retires their secret. Of whatsmeow it knows the stanza type and
-// the device. It knows neither connections nor sessions.
+// It owns the codes on show and the notification that retires their secret. Of whatsmeow it knows the stanza type, the
+// device, and when whatsmeow replaces the device's secret. It knows neither connections nor sessions.
 //
-// whatsmeow has this itself since 2026-09-15 (60027b07). Drop this package with the upgrade to a version that has it.
+// whatsmeow handles the notification itself since 2026-09-15 (60027b07). refresh goes with the upgrade to such a version.
 package registration
 
 import (
@@ -11,6 +12,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"strings"
+	"sync"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
@@ -22,14 +24,17 @@ const secretSize = 32
 // Handler is whatsmeow's function that handles one kind of stanza.
 type Handler = func(ctx context.Context, node *waBinary.Node)
 
-// Registration is what one run shows to a phone. Its methods, and the handlers that it wraps, run on the one goroutine
-// that handles the run's stanzas. So it needs no lock: it writes the device's secret only while no pairing has begun, and
-// until then nothing but this goroutine uses it.
+// Registration is what one run shows to a phone. The device's secret has no lock, so each goroutine of whatsmeow's that
+// writes it calls Registration itself: Offer and the wrapped handlers run on the one goroutine that handles the run's
+// stanzas, and Left on the one that answers an entered pairing code. Registration writes the secret only while no pairing
+// has begun, and until then nothing but the first goroutine uses it.
 type Registration struct {
 	device    *store.Device
 	refreshed func(codes []string)
-	codes     []string // of this run, also those that have expired
-	used      bool     // a pairing has begun: it needs the secret that the device has now
+
+	mu    sync.Mutex
+	codes []string // of this run, also those that have expired
+	used  bool     // a pairing has begun: it needs the secret that the device has now
 }
 
 // New makes the registration of a run whose device is not linked. refreshed is called with all codes of the run when
@@ -39,41 +44,75 @@ func New(device *store.Device, refreshed func(codes []string)) *Registration {
 }
 
 // Offer takes the codes of the run.
-func (r *Registration) Offer(codes []string) { r.codes = codes }
+func (r *Registration) Offer(codes []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.codes = codes
+}
 
 // Wrap returns a handler that looks at each stanza before handle does. handle acknowledges a notification, also one that
 // whatsmeow does not know.
 func (r *Registration) Wrap(handle Handler) Handler {
 	return func(ctx context.Context, node *waBinary.Node) {
-		switch {
-		case begins(node):
-			r.used = true
-		case retires(node) && !r.used:
-			r.refresh()
-		}
+		r.before(node)
 		handle(ctx, node)
+		if demandsPasskey(node) { // whatsmeow has replaced the secret
+			r.follow()
+		}
 	}
 }
 
-// refresh gives the device a new secret, and the codes with it. The refs stay.
-func (r *Registration) refresh() {
+func (r *Registration) before(node *waBinary.Node) {
+	r.mu.Lock()
+	used := r.used || begins(node)
+	r.used = used
+	r.mu.Unlock()
+	if !used && retires(node) {
+		r.device.AdvSecretKey = newSecret()
+		r.follow()
+	}
+}
+
+// Left takes a stanza of ours that is about to leave. When a pairing code was entered, whatsmeow replaces the secret and
+// then answers, whether the code was right or not: only the phone knows that. The codes follow, so that the QR can be
+// scanned if the code was wrong.
+func (r *Registration) Left(node *waBinary.Node) {
+	if node.Tag != "iq" {
+		return
+	}
+	if child, is := node.GetOptionalChildByTag("link_code_companion_reg"); is && child.Attrs["stage"] == "companion_finish" {
+		r.follow()
+	}
+}
+
+func newSecret() []byte {
 	fresh := make([]byte, secretSize)
 	_, _ = rand.Read(fresh) // never fails
-	before, after := field(r.device.AdvSecretKey), field(fresh)
-	r.device.AdvSecretKey = fresh
+	return fresh
+}
+
+// secretField is where the secret is in a code: link#ref,noise,identity,secret,type.
+const secretField = 3
+
+// follow puts the device's secret into the codes. The refs stay. The codes that come later have it anyway.
+func (r *Registration) follow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if len(r.codes) == 0 {
-		return // the codes that come will have the new secret
+		return
 	}
+	secret := base64.StdEncoding.EncodeToString(r.device.AdvSecretKey)
 	codes := make([]string, len(r.codes))
 	for i, code := range r.codes {
-		codes[i] = strings.Replace(code, before, after, 1)
+		fields := strings.Split(code, ",")
+		if len(fields) > secretField {
+			fields[secretField] = secret
+		}
+		codes[i] = strings.Join(fields, ",")
 	}
 	r.codes = codes
 	r.refreshed(codes)
 }
-
-// field returns the secret as a field of a code: link#ref,noise,identity,secret,type.
-func field(secret []byte) string { return "," + base64.StdEncoding.EncodeToString(secret) + "," }
 
 // retires reports whether WhatsApp retires the secret of the codes on show. WhatsApp Web takes the notification with
 // either child, and no other.
@@ -90,8 +129,12 @@ func begins(node *waBinary.Node) bool {
 	case isNotification(node, "link_code_companion_reg"):
 		return has(node, "link_code_companion_reg", "link_code_pairing_wrapped_primary_ephemeral_pub")
 	default:
-		return isNotification(node, "passkey_prologue_request")
+		return demandsPasskey(node)
 	}
+}
+
+func demandsPasskey(node *waBinary.Node) bool {
+	return isNotification(node, "passkey_prologue_request")
 }
 
 func isNotification(node *waBinary.Node, kind string) bool {
