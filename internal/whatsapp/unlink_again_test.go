@@ -206,12 +206,12 @@ func TestOneRefusalOfTheVersionHoldsUpAllDevicesUntilASessionIsAccepted(t *testi
 	}
 	feed, stop := h.server.Subscribe()
 	defer stop()
-	h.server.SetMinVersion(sandbox.Version{9, 9, 9})
+	h.server.Versions().SetLeast(sandbox.Version{9, 9, 9})
 	for _, id := range ids {
 		h.detach(id)
 	}
 	until(t, feed, observe.EventLoginRefused)
-	h.server.SetMinVersion(sandbox.Version{})
+	h.server.Versions().SetLeast(sandbox.Version{})
 	h.marks(func(marks []session.Detached) bool {
 		if len(marks) == 0 {
 			return true
@@ -241,7 +241,7 @@ func TestOneRefusalOfTheVersionHoldsUpAllDevicesUntilASessionIsAccepted(t *testi
 func TestADeviceIsUnlinkedWithANewerVersionThoughNoSessionRuns(t *testing.T) {
 	h := newHouse(t, sandbox.Config{}, quickly)
 	h.link("a", h.phone())
-	h.server.SetMinVersion(shown(t, h.dialer, 3))
+	h.server.Versions().SetLeast(shown(t, h.dialer, 3))
 	h.detach("a")
 	h.marks(none)
 	if h.storedDevices() != 0 {
