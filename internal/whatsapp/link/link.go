@@ -39,6 +39,7 @@ type Link struct {
 	// The WebSocket library has one reader and one writer at a time.
 	in, out frameScanner
 	rest    []byte // the server's close frame, which is withheld
+	settled bool   // awaitHandshake has waited; only the reader uses it
 
 	mu               sync.Mutex
 	phase            phase
@@ -167,7 +168,26 @@ func (l *Link) deliver(n int) (int, error) {
 // awaitClose is Read while the link is held. It discards what the server still sends and returns io.EOF after Close.
 func (l *Link) awaitClose() (int, error) {
 	<-l.over
+	l.awaitHandshake()
 	return 0, io.EOF
+}
+
+// awaitHandshake waits for AdmitFrames if the server has answered the handshake, for as long as whatsmeow may need to set
+// up its socket after that: it does so without a lock, and learning of our Close at the same moment would be a data race.
+func (l *Link) awaitHandshake() {
+	l.mu.Lock()
+	answered := l.phase != phaseSilent && !l.unanswered
+	l.mu.Unlock()
+	if !answered || l.settled {
+		return
+	}
+	l.settled = true
+	timer := time.NewTimer(lingerFor)
+	defer timer.Stop()
+	select {
+	case <-l.ready:
+	case <-timer.C:
+	}
 }
 
 // endRead is Read at the end of the connection.
@@ -195,6 +215,7 @@ func (l *Link) linger() {
 	select {
 	case <-timer.C:
 	case <-l.over:
+		l.awaitHandshake()
 	}
 }
 

@@ -212,3 +212,43 @@ func TestNothingIsHandedOnWhileHolding(t *testing.T) {
 		}
 	})
 }
+
+// whatsmeow sets up its socket without a lock once the server has answered the handshake. Our Close must not reach it
+// meanwhile.
+func TestOurCloseWaitsForAHandshakeThatIsAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		admit, want time.Duration // 0: never admitted
+	}{
+		"finished": {50 * time.Millisecond, 50 * time.Millisecond},
+		"given up": {0, lingerFor},
+	} {
+		for _, held := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				l, server, _ := pipeLink(t)
+				go func() { _, _ = server.Write(wsFrame(2, []byte("server hello"), false)) }()
+				buf := make([]byte, 4096)
+				if _, err := l.Read(buf); err != nil {
+					t.Fatal(err)
+				}
+				if held {
+					go l.HoldReader(time.Second)
+				}
+				over := make(chan time.Time, 1)
+				go func() {
+					_, _ = readAll(l)
+					over <- time.Now()
+				}()
+				synctest.Wait()
+				closed := time.Now()
+				_ = l.Close()
+				if c.admit > 0 {
+					time.Sleep(c.admit)
+					l.AdmitFrames()
+				}
+				if waited := (<-over).Sub(closed); waited != c.want {
+					t.Errorf("%s, held %t: the end came after %s, want %s", name, held, waited, c.want)
+				}
+			})
+		}
+	}
+}
