@@ -16,15 +16,13 @@ const backlogPatience = 10 * time.Second
 // order, and then says that this was all. It says so at once if nothing has waited. No message leaves before: a phone,
 // too, first reads what it has missed, such as the disappearing timer that somebody has set.
 type backlog struct {
-	run  *run
-	over chan struct{} // closed when the backlog has been handled, or has taken too long
+	run *run
 
 	mu    sync.Mutex
-	ended bool
+	ended bool          // the backlog has been handled, or has taken too long
+	over  chan struct{} // closed then; nil if nobody has waited
 	late  *time.Timer
 }
-
-func newBacklog(r *run) *backlog { return &backlog{run: r, over: make(chan struct{})} }
 
 // begin starts to wait for the backlog. It is called at the login, before the session is READY. The end may have come
 // before.
@@ -44,9 +42,12 @@ func (b *backlog) end() (first bool) {
 		return false
 	}
 	b.ended = true
-	close(b.over)
+	if b.over != nil {
+		close(b.over)
+	}
 	if b.late != nil {
 		b.late.Stop()
+		b.late = nil // most clients are idle from now on
 	}
 	return true
 }
@@ -59,13 +60,18 @@ func (b *backlog) giveUp() {
 
 // wait returns when messages may leave. If the caller or the run ends first, the error says that nothing has left.
 func (b *backlog) wait(ctx context.Context) error {
-	select {
-	case <-b.over:
+	b.mu.Lock()
+	if b.ended {
+		b.mu.Unlock()
 		return nil
-	default:
 	}
+	if b.over == nil {
+		b.over = make(chan struct{})
+	}
+	over := b.over
+	b.mu.Unlock()
 	select {
-	case <-b.over:
+	case <-over:
 		return nil
 	case <-ctx.Done():
 	case <-b.run.closing:

@@ -12,7 +12,7 @@ import (
 
 func newTestBacklog(t *testing.T) *backlog {
 	t.Helper()
-	return newBacklog(newRun(t.Context(), session.Run{Session: "a"}, true, slog.New(slog.DiscardHandler)))
+	return &backlog{run: newRun(t.Context(), session.Run{Session: "a"}, true, slog.New(slog.DiscardHandler))}
 }
 
 func TestMessagesDoNotWaitForeverForTheBacklog(t *testing.T) {

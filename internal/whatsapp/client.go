@@ -81,7 +81,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.receiving.translator = func() *inbound.Translator { return c.translator(d, t) }
 	c.sending = &sending{
 		run: r, account: own, wa: wa, messaging: c.messaging, lids: lids, files: d.files, uploads: d.uploads,
-		turn: make(chan struct{}, 1), backlog: newBacklog(r), timers: kept, translator: c.receiving.translator,
+		turn: make(chan struct{}, 1), backlog: &backlog{run: r}, timers: kept, translator: c.receiving.translator,
 	}
 	c.sending.composer = func() *outbound.Composer { return c.composer(d) }
 	c.receiving.sending = c.sending
