@@ -97,7 +97,7 @@ func (c *condition) watch(quiet time.Duration) {
 }
 
 // errNoAnswer is the outcome of a trial write that took too long.
-var errNoAnswer = fmt.Errorf("a trial write took more than %s", trialTimeout)
+var errNoAnswer = errors.New("a trial write took too long")
 
 // try makes a trial write. It waits no longer than the time limit: a statement on a disk that hangs does not return, and the
 // end of its context would say nothing, because it may be a caller's.
@@ -114,9 +114,12 @@ func (c *condition) try(trial func(ctx context.Context) error) error {
 		return c.life.Err()
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errNoAnswer
-	default:
-		return <-outcome
 	}
+	err := <-outcome
+	if errors.Is(err, context.DeadlineExceeded) { // a limit below this one, such as that of a connection
+		err = fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return err
 }
 
 // note takes the outcome of a write. It does not block.
@@ -244,9 +247,11 @@ func isTrouble(err error) bool {
 	var network net.Error
 	var unconnected *noConnectionError
 	switch {
+	case errors.Is(err, errNoAnswer):
+		return true
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
-	case errors.Is(err, errNotLocked), errors.Is(err, errNoAnswer), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errNotLocked), errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, os.ErrDeadlineExceeded):
 		return true
 	case sqlState(err) != "":
 		return isPostgresTrouble(sqlState(err))

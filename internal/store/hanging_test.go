@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,36 @@ func TestATrialThatTheEndOfTheProcessInterruptsSaysNothing(t *testing.T) {
 		c.close()
 		if e := c.failing.Load(); e != nil {
 			t.Errorf("it says %v", e)
+		}
+	})
+}
+
+// A connection that PostgreSQL does not answer ends at a limit of its own, before the trial's. That is no recovery.
+func TestAConnectionThatIsNotAnsweredIsNoRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		unanswered := fmt.Errorf("connect: %w", &noConnectionError{context.DeadlineExceeded})
+		var thawed atomic.Bool
+		trial := func(context.Context) error {
+			if thawed.Load() {
+				return nil
+			}
+			time.Sleep(5 * time.Second)
+			return unanswered
+		}
+		c := newCondition(slog.New(slog.DiscardHandler))
+		defer c.close()
+		c.use("x", trials{little: trial, much: trial}, quietPause)
+		time.Sleep(quietPause + 5*time.Second + time.Millisecond)
+		for range 20 {
+			if e := c.failing.Load(); e == nil || !errors.Is(e, errNoAnswer) {
+				t.Fatalf("while nothing answers: %v", e)
+			}
+			time.Sleep(time.Second)
+		}
+		thawed.Store(true)
+		time.Sleep(5*time.Second + trialPause + time.Millisecond)
+		if e := c.failing.Load(); e != nil {
+			t.Errorf("after the database answers again: %v", e)
 		}
 	})
 }
