@@ -110,7 +110,7 @@ func (l *lane) attempt(e *Entry) outcome {
 		l.delay(e.ID, ownPause)
 		return unsent(e, e.Attempts-1, e.Failure, err)
 	case v == neverLeft && !l.isLast(e):
-		l.delay(e.ID, l.longestPause(err))
+		l.delay(e.ID, l.box.options.RetryMax)
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 		return unsent(e, e.Attempts-1, change.Failure, err)
 	case v == refused, v == neverLeft, v == unknown && l.isLast(e):
@@ -121,7 +121,11 @@ func (l *lane) attempt(e *Entry) outcome {
 		l.box.options.Logger.Warn("message failed", "session", e.Session, "kind", e.Content.Kind, "attempts", e.Attempts,
 			"code", change.Failure.Code, "status", change.Failure.Status, "err", err)
 	default:
-		l.delay(e.ID, l.longestPause(err))
+		longest := l.box.options.RetryMax
+		if v == unstored {
+			longest = ownPause
+		}
+		l.delay(e.ID, longest)
 		change.From, change.To = []message.State{message.Sending}, message.Sending
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
@@ -144,14 +148,6 @@ func statusEvents(c *Change, to message.Recipient, now time.Time) []events.Event
 		data.Error = (&session.Error{Code: c.Failure.Code, Message: c.Failure.Message}).Public()
 	}
 	return []events.Event{Status(c.Session, data)}
-}
-
-// longestPause returns the longest pause after an attempt that ended with an error.
-func (l *lane) longestPause(err error) time.Duration {
-	if verdictOfCode(err) == unstored {
-		return ownPause
-	}
-	return l.box.options.RetryMax
 }
 
 // isLast reports whether no other attempt follows if the message's attempt, the last one so far, ended without an outcome.
@@ -315,7 +311,7 @@ type verdict int
 const (
 	accepted  verdict = iota // WhatsApp has acknowledged the message
 	refused                  // WhatsApp, or this process, will never accept the message
-	notBegun                 // the session could not begin
+	notBegun                 // the session or the database did not let the attempt begin
 	neverLeft                // the attempt ended before the message left
 	unknown                  // WhatsApp may have the message
 	unstored                 // the database failed during the attempt: WhatsApp may have the message, which is not at fault
@@ -325,11 +321,16 @@ const (
 // sent again under the same id.
 func verdictOf(err error) verdict {
 	var unsent *message.UnsentError
-	v := verdictOfCode(err)
-	if errors.As(err, &unsent) && (v == unknown || v == unstored) {
+	switch v := verdictOfCode(err); {
+	case !errors.As(err, &unsent):
+		return v
+	case v == unknown:
 		return neverLeft
+	case v == unstored:
+		return notBegun // the message is not at fault
+	default:
+		return v
 	}
-	return v
 }
 
 func verdictOfCode(err error) verdict {

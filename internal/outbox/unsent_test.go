@@ -137,3 +137,19 @@ func TestAMarkedMessageWhoseCallerGaveUpDoesNotLeave(t *testing.T) {
 		}
 	})
 }
+
+// A database that fails before the message has left is no attempt of the message.
+func TestAFailingDatabaseDoesNotUseUpTheAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{MaxAttempts: 1})
+		id := r.enqueue(t, "k")
+		for range 5 {
+			r.line.unsent(session.CodeStoreUnavailable)
+		}
+		r.line.acknowledge()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		r.is(t, id, message.ServerAck)
+		r.line.wantSent(t, 6)
+	})
+}

@@ -39,7 +39,7 @@ var wholes = []struct{ line, part, why string }{
 	{"SCAN wasup_version", "LIMIT 1", "it has one row"},
 	{"SCAN wasup_session USING INDEX", "ORDER BY id", "the answer is every session"},
 	{"SCAN wasup_webhook", "FROM wasup_webhook ORDER BY", "the answer is every webhook"},
-	{"SCAN wasup_unlink", "ORDER BY since", "the answer is every device that is to be unlinked"},
+	{"SCAN wasup_unlink", "ORDER BY next_at, since", "the answer is every device that is to be unlinked"},
 	{"SCAN wasup_event_head", "INSERT INTO wasup_webhook_cursor", "a new webhook gets a cursor for every session"},
 	{"SCAN h", "FROM wasup_event_head h", "it is about every session, and the table has a row for each"},
 	{"SCAN wasup_webhook_cursor", "DELETE FROM wasup_webhook_cursor WHERE NOT EXISTS", "it looks for what other tables do not have, rarely"},
