@@ -61,7 +61,7 @@ func (b *backlog) giveUp() {
 // wait returns when messages may leave. If the caller or the run ends first, the error says that nothing has left.
 func (b *backlog) wait(ctx context.Context) error {
 	b.mu.Lock()
-	if b.ended {
+	if b.ended || b.late == nil { // over, or before the login, when nothing leaves anyway
 		b.mu.Unlock()
 		return nil
 	}

@@ -49,6 +49,7 @@ func TestNothingWaitsWithoutABacklog(t *testing.T) {
 // TestAWaitForTheBacklogThatIsCutShortSaysThatNothingLeft: such a message is queued again and does not count as perhaps sent.
 func TestAWaitForTheBacklogThatIsCutShortSaysThatNothingLeft(t *testing.T) {
 	b := newTestBacklog(t)
+	b.begin()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.wait(ctx); session.CodeOf(err) != session.CodeNotReady {

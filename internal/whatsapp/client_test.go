@@ -16,7 +16,8 @@ func quietClient(post func(session.Input)) *Client {
 	r := newRun(context.Background(), session.Run{Session: "a", Incarnation: 3, Post: post}, false, slog.New(slog.DiscardHandler))
 	own := &account{}
 	return &Client{
-		run: r, account: own,
+		acceptance: &acceptance{},
+		run:        r, account: own,
 		pairing: &pairing{run: r, account: own}, receiving: &receiving{run: r},
 	}
 }

@@ -274,7 +274,7 @@ func TestWhatNobodyForesawIsToldAsSuch(t *testing.T) {
 	for want, msg := range map[string]*waE2E.Message{
 		"bcallMessage": {BcallMessage: &waE2E.BCallMessage{SessionID: proto.String("7")}},
 		// A wrapper that the code does not know by name.
-		"eventInviteMessage": {SpoilerMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{EventInviteMessage: &waE2E.EventInviteMessage{}}}},
+		"eventInviteMessage": {GroupMentionedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{EventInviteMessage: &waE2E.EventInviteMessage{}}}},
 		// JSON has no NaN, and a place has no latitude of 91 degrees.
 		"locationMessage":     {LocationMessage: &waE2E.LocationMessage{DegreesLatitude: &nan}},
 		"liveLocationMessage": {LiveLocationMessage: &waE2E.LiveLocationMessage{DegreesLatitude: proto.Float64(91)}},

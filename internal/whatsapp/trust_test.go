@@ -23,12 +23,13 @@ const mine = "3EB0MINE"
 // newTrusting returns a session that has sent one message to the peer, and still knows its kind.
 func newTrusting(t *testing.T) *hearing {
 	t.Helper()
-	h := &hearing{house: newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
+	h := &hearing{}
+	h.house = newHouse(t, sandbox.Config{}, func(cfg *whatsapp.Config) {
 		cfg.Sent = func(_ context.Context, _ session.ID, id string) (message.Message, bool, error) {
 			// The outbox keeps the kind only once WhatsApp has a message (internal/store/storetest, advance).
-			return message.Message{Content: message.Content{Kind: message.KindText}}, id == mine, nil
+			return message.Message{To: message.Recipient(h.peer.LID().String()), Content: message.Content{Kind: message.KindText}}, id == mine, nil
 		}
-	})}
+	})
 	h.own, h.peer = h.phone(), h.phone()
 	h.life = h.ready("51", h.own)
 	h.sendsTo(h.peer.LID().String(), h.peer)
