@@ -9,7 +9,6 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/message"
-	"wasup/internal/pause"
 	"wasup/internal/session"
 )
 
@@ -50,7 +49,7 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 			pending = append(pending, begin(e))
 		}
 	}
-	carried, ok := l.box.commit(pending)
+	carried, ok := l.box.records.commit(pending)
 	if !ok {
 		return nil, true
 	}
@@ -65,11 +64,9 @@ func (l *lane) deliver(batch []Entry, pending []outcome) (left []outcome, stop b
 			left = append(left, unsent(e, e.Attempts, e.Failure, nil))
 			continue
 		}
-		if l.isAbandoned(e.ID) {
-			continue // unmark fails it
-		}
-		if now := time.Now(); hasExpired(e, now) {
-			left = append(left, late(e, now)) // the commit took so long
+		// The commit may have taken long, and the caller of a marked message may have gone.
+		if now := time.Now(); hasExpired(e, now) || l.isAbandoned(e.ID) {
+			left = append(left, late(e, now))
 			continue
 		}
 		e.Attempts++
@@ -88,7 +85,7 @@ func (l *lane) attempt(e *Entry) outcome {
 	l.box.mu.Lock()
 	l.box.running++
 	l.box.mu.Unlock()
-	ack, err := l.box.send(e)
+	ack, err := l.send(e)
 	l.box.mu.Lock()
 	l.box.running--
 	if session.CodeOf(err) == session.CodeShuttingDown {
@@ -111,6 +108,7 @@ func (l *lane) attempt(e *Entry) outcome {
 		return unsent(e, e.Attempts-1, e.Failure, err)
 	case v == neverLeft && !l.isLast(e):
 		l.delay(e.ID, l.box.options.RetryMax)
+		l.counted++
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 		return unsent(e, e.Attempts-1, change.Failure, err)
 	case v == refused, v == neverLeft, v == unknown && l.isLast(e):
@@ -126,6 +124,7 @@ func (l *lane) attempt(e *Entry) outcome {
 			longest = ownPause
 		}
 		l.delay(e.ID, longest)
+		l.counted++
 		change.From, change.To = []message.State{message.Sending}, message.Sending
 		l.box.options.Observer.MessageRetried(change.Failure.Code)
 	}
@@ -150,19 +149,18 @@ func statusEvents(c *Change, to message.Recipient, now time.Time) []events.Event
 	return []events.Event{Status(c.Session, data)}
 }
 
-// isLast reports whether no other attempt follows if the message's attempt, the last one so far, ended without an outcome.
-// Attempts before which nothing left count as long as no other message was tried in between.
+// isLast reports whether no attempt follows the one that has just ended without an outcome. Of attempts in which nothing has
+// left, the ledger does not know. The lane knows those of the message that it tries.
 func (l *lane) isLast(e *Entry) bool {
 	most, tried := l.box.options.MaxAttempts, e.Attempts
 	if l.retryID == e.ID {
-		tried = max(tried, l.fails+1)
+		tried = max(tried, l.counted+1)
 	}
 	return most > 0 && tried >= most
 }
 
-// unsent returns the change of a message that was marked but did not leave: back to QUEUED, if no earlier attempt may have
-// brought it to WhatsApp.
-// before is the number of its attempts before that.
+// unsent returns the change of a message that was marked but did not leave: back to QUEUED, if no attempt before may have
+// brought it to WhatsApp. before is the number of those attempts.
 func unsent(e *Entry, before int, failure message.Failure, err error) outcome {
 	to := message.Queued
 	if before > 0 {
@@ -196,113 +194,18 @@ func hasExpired(e *Entry, now time.Time) bool {
 }
 
 // send calls the sender. It turns a panic into an error, because a panic would end the process and all its sessions.
-func (o *Outbox) send(e *Entry) (ack message.Ack, err error) {
+func (l *lane) send(e *Entry) (ack message.Ack, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			crash := &session.Crash{Where: "outbox attempt", Reason: fmt.Sprint(reason), Stack: string(debug.Stack())}
-			o.options.Logger.Error("attempt crashed", "session", e.Session, "err", crash, "stack", crash.Stack)
+			l.box.options.Logger.Error("attempt crashed", "session", e.Session, "err", crash, "stack", crash.Stack)
 			err = &session.Error{Code: session.CodeInternal, Op: "send message", Session: e.Session, Err: crash}
 		}
 	}()
 	msg := message.Outgoing{ID: e.ID, To: e.To, Content: e.Content}
-	ctx, cancel := context.WithTimeout(o.base, o.options.AttemptTimeout+msg.UploadTime())
+	ctx, cancel := context.WithTimeout(l.box.base, l.box.options.AttemptTimeout+msg.UploadTime())
 	defer cancel()
-	return o.sender.Send(ctx, e.Session, msg)
-}
-
-// store writes pending outcomes and reports whether they are stored.
-func (o *Outbox) store(pending []outcome) bool {
-	if len(pending) == 0 {
-		return true
-	}
-	_, ok := o.commit(pending)
-	return ok
-}
-
-// commit writes outcomes and repeats the write until it succeeds or Stop no longer waits. carried says which changes
-// were carried out. If the first write fails, the waiters get WhatsApp's answer all the same: it is true, and at worst
-// the message is sent again under the same id.
-func (o *Outbox) commit(list []outcome) (carried []bool, ok bool) {
-	changes := make([]Change, len(list))
-	for i := range list {
-		changes[i] = list[i].change
-	}
-	for failures := 1; ; failures++ {
-		// The write has its own context: a shutdown must not lose an answer that has arrived.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(o.base), o.options.StoreTimeout)
-		carried, err := o.ledger.Advance(ctx, changes...)
-		cancel()
-		if err == nil {
-			o.announce(list, carried)
-			return carried, true
-		}
-		if failures == 1 {
-			o.options.Logger.Error("the state of messages could not be stored", "session", list[0].change.Session,
-				"code", session.CodeOf(err), "err", err)
-			o.announceUnstored(list)
-		}
-		if o.base.Err() != nil {
-			return nil, false
-		}
-		pause.Sleep(o.base.Done(), storePause(failures))
-	}
-}
-
-// announce reports the changes that were carried out to the observer, the lanes and the waiters.
-func (o *Outbox) announce(list []outcome, carried []bool) {
-	for i := range list {
-		c := &list[i].change
-		if !carried[i] {
-			continue
-		}
-		if c.To != message.Sending && (c.To != message.Queued || c.Anew || len(c.Events) > 0) {
-			o.options.Observer.MessageChanged(c.To, c.Failure.Code)
-		}
-		if c.To == message.ServerAck {
-			o.options.Observer.MessageAcked(max(0, time.Since(list[i].since)))
-		}
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i := range list {
-		if c := &list[i].change; carried[i] {
-			switch wasHeld := len(c.From) == 1 && c.From[0] == message.Held; {
-			case wasHeld:
-				o.countHeld(c.Session, -1)
-			case c.To.Settled():
-				o.countSettled(c.Session, c.ID)
-			}
-			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err, attempts: list[i].attempts})
-		}
-	}
-}
-
-// countSettled lowers a session's number of open messages by one, for a message that was settled or discarded. If the
-// lane's pause was for this message, the next one may leave at once. The caller holds the lock.
-func (o *Outbox) countSettled(id session.ID, messageID string) {
-	l := o.lanes[id]
-	if l == nil {
-		return
-	}
-	l.open = max(0, l.open-1)
-	if l.retryID == messageID {
-		l.paused = time.Time{}
-		if !l.working {
-			l.arm(time.Now())
-		}
-	}
-	l.collect()
-}
-
-// announceUnstored reports final outcomes that cannot be stored now to the waiters.
-func (o *Outbox) announceUnstored(list []outcome) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i := range list {
-		if c := &list[i].change; c.To.Settled() {
-			o.waiters.post(c.Session, c.ID, news{state: c.To, ackedAt: c.AckedAt, failure: c.Failure, err: list[i].err, attempts: list[i].attempts})
-		}
-	}
+	return l.box.sender.Send(ctx, e.Session, msg)
 }
 
 // verdict says what an error of a Sender means for the message.

@@ -116,6 +116,6 @@ func (o *Outbox) moveHeld(ctx context.Context, page []Entry, to message.State) (
 	if err != nil {
 		return n, err
 	}
-	o.announce(list, carried)
+	o.records.announce(list, carried)
 	return n, full
 }

@@ -38,7 +38,8 @@ type lane struct {
 	retryID string // id of the message whose attempt failed last; only the goroutine changes it
 
 	// The fields below belong to the goroutine and its successors.
-	fails     int       // failed attempts of the message retryID, in a row
+	fails     int       // attempts of the message retryID that failed or could not begin, in a row
+	counted   int       // those of them that count
 	notBefore time.Time // when its next attempt may begin
 }
 
@@ -197,7 +198,7 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 	var pending []outcome // outcomes not stored yet: the commit that begins the next message stores them too
 	for len(page) > 0 && l.canSend() {
 		if wait := l.pauseBefore(&page[0]); wait > 0 {
-			if !l.box.store(pending) {
+			if !l.box.records.store(pending) {
 				l.unmark()
 				return time.Time{}
 			}
@@ -209,7 +210,7 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 			pause.Sleep(l.box.closed, wait)
 			continue
 		}
-		batch := page[:min(len(page), l.box.window())]
+		batch := page[:min(len(page), l.window())]
 		page = page[len(batch):]
 		l.mark(batch, pending)
 		var stop bool
@@ -217,7 +218,7 @@ func (l *lane) drain(page []Entry) (until time.Time) {
 			break
 		}
 	}
-	l.box.store(pending)
+	l.box.records.store(pending)
 	l.unmark()
 	return time.Time{}
 }
@@ -232,11 +233,11 @@ func (l *lane) pauseBefore(first *Entry) time.Duration {
 
 // window returns how many messages are marked in one commit. With a pacing limit it is 1, because each message may have
 // to wait.
-func (o *Outbox) window() int {
-	if o.pacer.limited() {
+func (l *lane) window() int {
+	if l.box.pacer.limited() {
 		return 1
 	}
-	return o.options.Window
+	return l.box.options.Window
 }
 
 func (l *lane) canSend() bool {
@@ -269,11 +270,11 @@ func (l *lane) unmark() {
 	l.box.mu.Unlock()
 	for id, to := range abandoned {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(l.box.base), l.box.options.StoreTimeout)
-		cause := session.CodeOutcomeUnknown
+		how := Change{From: openStates(), Failure: message.Failure{Code: session.CodeOutcomeUnknown}}
 		if id == unsent {
-			cause = session.CodeExpired
+			how.Failure.Code = session.CodeExpired
 		}
-		(texts{l.box}).advanceAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, 0, message.Failure{Code: cause})
+		(texts{l.box}).failAbandoned(ctx, &Entry{Message: message.Message{Session: l.id, ID: id, To: to}}, how)
 		cancel()
 	}
 	l.box.waiters.update(l.id, func(*news) {})
@@ -309,7 +310,7 @@ func (l *lane) delay(messageID string, longest time.Duration) {
 		l.box.mu.Lock() // countSettled reads retryID
 		l.retryID = messageID
 		l.box.mu.Unlock()
-		l.fails = 0
+		l.fails, l.counted = 0, 0
 	}
 	l.fails++
 	if l.fails == 1 {

@@ -27,11 +27,11 @@ type Change struct {
 	// against an attempt that began in between.
 	Attempts int
 	To       message.State
-	Begun    int // added to the attempts: 1 when an attempt begins, -1 when it never left the process
+	Begun    int // added to the attempts: 1 when an attempt begins, -1 when the message did not leave
 	AckedAt  time.Time
 	Failure  message.Failure
 	// Anew marks a requeue. It is carried out only if the content is still stored and WhatsApp never acknowledged the
-	// message. It clears the attempts, and sets the expiry to ExpiresAt.
+	// message. It sets the attempts to Begun, and the expiry to ExpiresAt.
 	Anew      bool
 	ExpiresAt time.Time      // zero: no limit
 	Events    []events.Event // committed with the change, and only if it is carried out

@@ -136,7 +136,7 @@ func (m *memory) change(c *Change) bool {
 	e.CanRequeue = c.To == message.Failed && e.AckedAt.IsZero()
 	e.Attempts += c.Begun
 	if c.Anew {
-		e.Attempts, e.ExpiresAt = 0, c.ExpiresAt
+		e.Attempts, e.ExpiresAt = c.Begun, c.ExpiresAt
 	}
 	if c.To.Settled() && c.To != message.Failed {
 		e.Content = message.Content{Kind: e.Content.Kind}

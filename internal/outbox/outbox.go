@@ -104,6 +104,8 @@ type Outbox struct {
 	closed chan struct{} // closed by the first Stop
 	owned  sync.WaitGroup
 
+	targets  targets
+	records  *recorder
 	pacer    *pacer
 	waiters  *waiters
 	retainer *retainer
@@ -124,6 +126,8 @@ func New(ledger Ledger, options Options) *Outbox {
 		base: base, cancel: cancel, closed: make(chan struct{}),
 		waiters: newWaiters(), lanes: map[session.ID]*lane{}, held: map[session.ID]int{},
 	}
+	o.records = &recorder{ledger: ledger, options: &o.options, base: base, waiters: o.waiters, count: o.countChanges}
+	o.targets = targets{ledger}
 	o.pacer = newPacer(base, ledger, &o.options)
 	o.retainer = newRetainer(o)
 	return o
@@ -181,7 +185,7 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 		return message.Message{}, false, err
 	}
 	entry := draft(request)
-	if err := o.checkTargets(ctx, &request); err != nil {
+	if err := o.targets.check(ctx, &request); err != nil {
 		// The message may be accepted already: then the answer to the same request is the same.
 		if earlier, found, findErr := o.find(ctx, &entry); request.Key != "" && findErr == nil && found {
 			return earlier.Message, true, nil
@@ -190,59 +194,6 @@ func (o *Outbox) Enqueue(ctx context.Context, request message.Request) (msg mess
 	}
 	entry, existed, err = o.enqueue(ctx, entry)
 	return entry.Message, existed, err
-}
-
-// checkTargets refuses what phones would ignore, or show under a wrong name: a change of an own message that comes too
-// late or in another chat than the message's, and any reference to a message of an account that was linked before. It knows
-// only messages that the ledger has.
-func (o *Outbox) checkTargets(ctx context.Context, request *message.Request) error {
-	if err := o.checkTarget(ctx, request); err != nil {
-		return err
-	}
-	quote := request.Content.Quote
-	if quote == nil || !quote.FromMe {
-		return nil
-	}
-	own, err := o.ledger.Message(ctx, request.Session, quote.ID)
-	if session.CodeOf(err) == session.CodeUnknownMessage {
-		return nil
-	}
-	return cmp.Or(err, o.checkOwner(ctx, &own, "quote.id"))
-}
-
-// checkOwner refuses a message of an account that was linked before.
-func (o *Outbox) checkOwner(ctx context.Context, own *message.Message, field string) error {
-	foreign, err := o.isOfAnotherAccount(ctx, own)
-	if err != nil || !foreign {
-		return err
-	}
-	return &session.Error{
-		Code: session.CodeInvalidRequest, Op: "send message", Session: own.Session, Field: field,
-		Message: field + ": expected a message of the account that is linked now; this one is of the account before",
-	}
-}
-
-func (o *Outbox) checkTarget(ctx context.Context, request *message.Request) error {
-	target := request.Content.Target
-	if target == nil || request.Content.Kind == message.KindReaction && !target.FromMe {
-		return nil
-	}
-	own, err := o.ledger.Message(ctx, request.Session, target.ID)
-	switch {
-	case session.CodeOf(err) == session.CodeUnknownMessage:
-		return nil
-	case err != nil:
-		return err
-	case own.To.IsGroup() != request.To.IsGroup() || own.To.IsGroup() && own.To != request.To:
-		return &session.Error{
-			Code: session.CodeInvalidRequest, Op: "send message", Session: request.Session, Field: "target.id",
-			Message: "target.id: expected a message of this chat",
-		}
-	}
-	if err := o.checkOwner(ctx, &own, "target.id"); err != nil || request.Content.Kind != message.KindEdit {
-		return err
-	}
-	return own.CheckEdit(time.Now())
 }
 
 // Known returns the earlier message that Enqueue would return for the request's key, or false if Enqueue would accept a
@@ -338,6 +289,39 @@ func (o *Outbox) unreserve(id session.ID, unsure bool) {
 	if unsure {
 		o.wake(id)
 	}
+}
+
+// countChanges takes changes that were carried out from the counts of unfinished and held messages.
+func (o *Outbox) countChanges(list []outcome, carried []bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range list {
+		c := &list[i].change
+		switch wasHeld := len(c.From) == 1 && c.From[0] == message.Held; {
+		case !carried[i]:
+		case wasHeld:
+			o.countHeld(c.Session, -1)
+		case c.To.Settled():
+			o.countSettled(c.Session, c.ID)
+		}
+	}
+}
+
+// countSettled lowers a session's number of open messages by one, for a message that was settled or discarded. If the
+// lane's pause was for this message, the next one may leave at once. The caller holds the lock.
+func (o *Outbox) countSettled(id session.ID, messageID string) {
+	l := o.lanes[id]
+	if l == nil {
+		return
+	}
+	l.open = max(0, l.open-1)
+	if l.retryID == messageID {
+		l.paused = time.Time{}
+		if !l.working {
+			l.arm(time.Now())
+		}
+	}
+	l.collect()
 }
 
 // noteStored tells the lane, the observer and the retainer about a message that was just stored.

@@ -127,7 +127,7 @@ func (r *retainer) apply(list []outcome) error {
 	defer cancel()
 	carried, err := r.box.ledger.Advance(ctx, changes...)
 	if err == nil {
-		r.box.announce(list, carried)
+		r.box.records.announce(list, carried)
 	}
 	return err
 }

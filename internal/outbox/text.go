@@ -90,7 +90,7 @@ func (o texts) sendText(ctx context.Context, entry Entry) (Result, error) {
 	}
 	by := acceptance{earlier: existed}
 	if existed {
-		if by.failure, err = o.resend(ctx, &stored, entry.ExpiresAt); err != nil {
+		if by.again, err = o.resend(ctx, &stored, entry.ExpiresAt); err != nil {
 			return resultOf(&stored.Message), err
 		}
 	}
@@ -98,38 +98,33 @@ func (o texts) sendText(ctx context.Context, entry Entry) (Result, error) {
 	case stored.State.Settled():
 		return settledResult(&stored.Message, nil)
 	case stored.State == message.Held:
-		return resultOf(&stored.Message), heldError(stored.Session)
+		return resultOf(&stored.Message), &session.Error{
+			Code: session.CodeWrongState, Op: "send message", Session: stored.Session,
+			Message: "the message is held: the session was linked to another account before it left. Requeue or cancel it",
+		}
 	}
 	return o.await(ctx, w, &stored, by)
 }
 
 // acceptance says who has accepted a message that a request waits for.
 type acceptance struct {
-	earlier bool            // an earlier request: this one does not delete the message
-	failure message.Failure // of a message that had failed and that this request sends again: what it had failed with
+	earlier bool // an earlier request: this one does not delete the message
+	again   bool // it had failed, and this request sends it again
 }
 
-// again reports whether the request sends a message again that had failed.
-func (a acceptance) again() bool { return a.failure != message.Failure{} }
-
-// resend queues a failed message of an earlier request again, if it is resendable, and returns what it had failed with.
-func (o texts) resend(ctx context.Context, e *Entry, limit time.Time) (before message.Failure, err error) {
+// resend queues a failed message of an earlier request again, if it is resendable, and reports whether it did. The attempts
+// still count: they may have brought the message to WhatsApp.
+func (o texts) resend(ctx context.Context, e *Entry, limit time.Time) (bool, error) {
 	if can, err := o.resendable(ctx, &e.Message); !can {
-		return message.Failure{}, err
+		return false, err
 	}
-	before = e.Failure
-	if e.Attempts > 0 {
-		before.Code = session.CodeOutcomeUnknown // an attempt may have brought it to WhatsApp, whatever ended the last one
-	}
-	again, err := o.requeueUntil(ctx, &e.Message, limit)
-	switch {
-	case session.CodeOf(err) == session.CodeWrongState: // another request has just done it
-		before = message.Failure{}
-	case err != nil:
-		return message.Failure{}, err
+	again, err := o.requeueUntil(ctx, &e.Message, e.Attempts, limit)
+	lost := session.CodeOf(err) == session.CodeWrongState // another request has just done it
+	if err != nil && !lost {
+		return false, err
 	}
 	e.Message = again
-	return before, nil
+	return !lost, nil
 }
 
 // resolveUnsure finds out whether a message was stored although the ledger failed. It deletes the message if no attempt
@@ -159,21 +154,8 @@ func (o texts) resendable(ctx context.Context, m *message.Message) (bool, error)
 	if m.State != message.Failed || !m.CanRequeue || verdictOf(m.Failure.Err(m.Session)) == refused {
 		return false, nil
 	}
-	foreign, err := o.isOfAnotherAccount(ctx, m)
+	foreign, err := o.targets.isOfAnotherAccount(ctx, m)
 	return err == nil && !foreign, err
-}
-
-// isOfAnotherAccount reports whether a message was accepted, and not sent later, for an account that is no longer linked.
-func (o *Outbox) isOfAnotherAccount(ctx context.Context, m *message.Message) (bool, error) {
-	since, err := o.ledger.OwnedSince(ctx, m.Session)
-	return later(m.CreatedAt, m.AckedAt).Before(since), err
-}
-
-func heldError(id session.ID) error {
-	return &session.Error{
-		Code: session.CodeWrongState, Op: "send message", Session: id,
-		Message: "the message is held: the session was linked to another account before it left. Requeue or cancel it",
-	}
 }
 
 // answerEarlier answers a request for a session that cannot send now with the result of an earlier settled message with
@@ -232,7 +214,7 @@ func (o texts) await(ctx context.Context, w *waiter, stored *Entry, by acceptanc
 		}
 		var reason error
 		switch {
-		case stored.State == message.Failed && stored.Failure.Code == session.CodeExpired && stored.Attempts == 0:
+		case hasExpiredHere(&stored.Message):
 			return resultOf(&stored.Message), timeoutError(stored.Session, n.err) // its limit is the end of ctx
 		case stored.State.Settled():
 			return settledResult(&stored.Message, n.err)
@@ -276,56 +258,41 @@ func (o texts) isHeld(ctx context.Context, e *Entry) bool {
 func (o texts) giveUp(ctx context.Context, e *Entry, by acceptance, reason error) (Result, error) {
 	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.options.StoreTimeout)
 	defer cancel()
-	switch {
-	case by.again():
-		if !o.failAgain(asking, e, by.failure) {
-			break
-		}
-		if by.failure.Code == session.CodeOutcomeUnknown {
-			return settledResult(&e.Message, reason)
-		}
-		return resultOf(&e.Message), reason
-	case !by.earlier && o.discard(asking, e, reason):
+	if !by.earlier && o.discard(asking, e, reason) {
 		return resultOf(&e.Message), reason
 	}
 	m, err := o.ledger.Message(asking, e.Session, e.ID)
-	switch {
+	switch shared := by.earlier && !by.again; {
 	case session.CodeOf(err) == session.CodeUnknownMessage && e.Attempts == 0:
 		return resultOf(&e.Message), reason // another caller has withdrawn it
 	case err != nil:
 		o.abandon(e)
 		return resultOf(&e.Message), maybeSent(&e.Message, reason)
-	case m.State == message.Failed && m.Failure.Code == session.CodeExpired && m.Attempts == 0:
+	case hasExpiredHere(&m):
 		return resultOf(&m), reason // its limit is the end of ctx
 	case m.State.Settled():
 		return settledResult(&m, nil)
-	case by.earlier && !by.again() && m.Attempts == 0 && session.CodeOf(reason) != session.CodeTimeout:
+	case shared && m.Attempts == 0 && session.CodeOf(reason) != session.CodeTimeout:
 		return resultOf(&m), reason
-	case by.earlier && !by.again():
+	case shared:
 		return resultOf(&m), outcomeUnknown(m.Session, "message "+m.ID+", which an earlier request with this key has accepted, is not acknowledged yet", reason)
 	case o.abandon(e):
 		return resultOf(&m), outcomeUnknown(m.Session, "message "+m.ID+" is being sent: WhatsApp may have it, or get it from this attempt, which is the last one", reason)
 	}
-	// An attempt that begins at this moment changes the number of attempts, and decides about the message.
-	o.advanceAbandoned(asking, e, m.Attempts, message.Failure{Code: session.CodeOutcomeUnknown})
+	// An attempt that begins at this moment changes the state or the number of attempts, and decides about the message.
+	how := Change{From: []message.State{m.State}, Failure: message.Failure{Code: session.CodeExpired}}
+	if m.Attempts > 0 {
+		how.Attempts, how.Failure.Code = m.Attempts, session.CodeOutcomeUnknown
+	}
+	if o.failAbandoned(asking, e, how) && m.Attempts == 0 {
+		return resultOf(&m), reason
+	}
 	return resultOf(&m), maybeSent(&m, reason)
 }
 
-// failAgain fails a message that a request sends again and that no attempt has begun for since then. It keeps what the
-// message had failed with, because WhatsApp may have it from before. It reports whether it did.
-func (o texts) failAgain(ctx context.Context, e *Entry, failure message.Failure) bool {
-	change := Change{Session: e.Session, ID: e.ID, From: []message.State{message.Queued, message.Held}, To: message.Failed, Failure: failure}
-	change.Events = statusEvents(&change, e.To, time.Now())
-	carried, err := o.ledger.Advance(ctx, change)
-	if err != nil {
-		o.options.Logger.Warn("a message could not be given up", "session", e.Session, "code", session.CodeOf(err), "err", err)
-		return false
-	}
-	o.announce([]outcome{{change: change, attempts: countless}}, carried)
-	if carried[0] {
-		e.State, e.Failure = message.Failed, failure
-	}
-	return carried[0]
+// hasExpiredHere reports whether a message reached its time limit before it could have left.
+func hasExpiredHere(m *message.Message) bool {
+	return m.State == message.Failed && m.Failure.Code == session.CodeExpired && m.Attempts == 0
 }
 
 // abandon makes the attempt that runs the last one of its message. It returns false if none runs.
@@ -346,24 +313,18 @@ func (o texts) abandon(e *Entry) bool {
 	return true
 }
 
-// advanceAbandoned fails a message whose outcome nobody waits for any more. attempts, if not 0, is the number of attempts
-// that it must have. If the write fails, the message's time limit ends it.
-func (o texts) advanceAbandoned(ctx context.Context, e *Entry, attempts int, failure message.Failure) {
-	from := openStates()
-	if e.State == message.Held {
-		from = []message.State{message.Held}
-	}
-	change := Change{
-		Session: e.Session, ID: e.ID, From: from, Attempts: attempts, To: message.Failed,
-		Failure: failure,
-	}
-	change.Events = statusEvents(&change, e.To, time.Now())
-	carried, err := o.ledger.Advance(ctx, change)
+// failAbandoned fails a message that nobody waits for any more, and reports whether it did. how has the states that the
+// message may be in, a condition on its attempts, and the failure. If the write fails, the message's time limit ends it.
+func (o texts) failAbandoned(ctx context.Context, e *Entry, how Change) bool {
+	how.Session, how.ID, how.To = e.Session, e.ID, message.Failed
+	how.Events = statusEvents(&how, e.To, time.Now())
+	carried, err := o.ledger.Advance(ctx, how)
 	if err != nil {
 		o.options.Logger.Warn("a message could not be given up", "session", e.Session, "code", session.CodeOf(err), "err", err)
-		return
+		return false
 	}
-	o.announce([]outcome{{change: change, attempts: attempts}}, carried)
+	o.records.announce([]outcome{{change: how, attempts: countless}}, carried)
+	return carried[0]
 }
 
 // sending reports whether a message is being sent now, or is sent next.
@@ -407,7 +368,7 @@ func settledResult(m *message.Message, cause error) (Result, error) {
 		failed := &session.Error{
 			Code: m.Failure.Code, Op: "send message", Session: m.Session, Status: m.Failure.Status, Message: m.Failure.Message, Err: cause,
 		}
-		if failed.Code == session.CodeOutcomeUnknown || m.Attempts > 0 && verdictOf(failed) != refused {
+		if m.Attempts > 0 && verdictOf(failed) != refused {
 			return result, maybeSent(m, failed)
 		}
 		return result, failed

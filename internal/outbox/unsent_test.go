@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -118,23 +119,83 @@ func TestARepeatedRequestThatGivesUpKeepsWhatMayHaveLeft(t *testing.T) {
 	})
 }
 
+// A request that repeats another one whose message never left, and gives up as well, does not delete the message either.
+func TestARepeatedRequestThatGivesUpKeepsWhatWasAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{AttemptTimeout: time.Hour})
+		first := <-r.sendText(t, "k")
+		r.line.unsent(session.CodeAckOverdue)
+		synctest.Wait()
+		r.is(t, first.result.MessageID, message.Failed)
+		r.enqueue(t, "other") // its attempt runs on
+		synctest.Wait()
+		waits := r.sendText(t, "k")
+		r.becomes("51", session.NotInitialized)
+		again := <-waits
+		wantCode(t, again.err, session.CodeNotReady)
+		if m := r.is(t, first.result.MessageID, message.Failed); m.Failure.Code != session.CodeExpired || m.Attempts != 0 {
+			t.Errorf("message is %+v", m)
+		}
+		r.line.refuse(session.CodeDisconnected)
+		r.line.wantSent(t, 2)
+	})
+}
+
 // A message behind a slow one in the same commit is marked, but its attempt must not begin once its caller has gone.
 func TestAMarkedMessageWhoseCallerGaveUpDoesNotLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{AttemptTimeout: time.Hour, Window: 2})
-		r.becomes("51", session.NotInitialized)
 		slow := r.enqueue(t, "slow")
-		behind := r.enqueue(t, "behind")
-		r.becomes("51", session.Ready)
 		synctest.Wait()
-		waits := r.sendText(t, "behind")
-		got := <-waits // the key's first request has accepted it, so it stays
-		wantCode(t, got.err, session.CodeOutcomeUnknown)
+		ctx, cancel := context.WithCancel(t.Context()) // without a deadline, so the messages have no time limit
+		answers := make(chan sentText)
+		for range 2 {
+			go func() {
+				result, err := r.SendText(ctx, request(""))
+				answers <- sentText{result: result, err: err}
+			}()
+		}
+		synctest.Wait()
+		r.line.acknowledge() // both are marked, and the attempt of the first one begins
+		synctest.Wait()
+		cancel()
+		var ids []string
+		for range 2 {
+			got := <-answers
+			wantCode(t, got.err, session.CodeOutcomeUnknown)
+			ids = append(ids, got.result.MessageID)
+		}
 		r.line.acknowledge()
 		synctest.Wait()
-		if sent := ids(r.line.wantSent(t, 2)); !slices.Equal(sent, []string{slow, behind}) {
-			t.Errorf("sent %v", sent)
+		sent := r.line.wantSent(t, 2)
+		if sent[0].ID != slow || !slices.Contains(ids, sent[1].ID) {
+			t.Fatalf("sent %s and %s", sent[0].ID, sent[1].ID)
 		}
+		for _, id := range ids {
+			if id == sent[1].ID {
+				r.is(t, id, message.ServerAck)
+			} else if m := r.is(t, id, message.Failed); m.Failure.Code != session.CodeExpired || m.Attempts != 0 {
+				t.Errorf("message is %+v", m)
+			}
+		}
+		r.wantNothingMore(t)
+	})
+}
+
+// What could not begin is no attempt of the message.
+func TestAMessageThatCouldNotBeginIsNotFailedByOneAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{MaxAttempts: 2, AttemptTimeout: time.Hour})
+		id := r.enqueue(t, "k")
+		for range 5 {
+			r.line.refuse(session.CodeNotReady)
+		}
+		r.line.refuse(session.CodeAckOverdue)
+		r.line.acknowledge()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		r.is(t, id, message.ServerAck)
+		r.line.wantSent(t, 7)
 	})
 }
 

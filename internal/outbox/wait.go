@@ -96,7 +96,7 @@ func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (
 		}
 		return msg, err
 	default:
-		return o.requeueUntil(ctx, &msg, time.Time{})
+		return o.requeueUntil(ctx, &msg, 0, time.Time{})
 	}
 }
 
@@ -108,14 +108,15 @@ func wrongState(m *message.Message, op, otherwise string) error {
 	}
 }
 
-// requeueUntil is Requeue with a time limit.
-func (o *Outbox) requeueUntil(ctx context.Context, failed *message.Message, limit time.Time) (message.Message, error) {
+// requeueUntil is Requeue of a failed message, with the number of attempts that count and a time limit.
+func (o *Outbox) requeueUntil(ctx context.Context, failed *message.Message, attempts int, limit time.Time) (message.Message, error) {
 	id, messageID := failed.Session, failed.ID
 	if err := o.reserve(id); err != nil {
 		return *failed, err
 	}
 	change := Change{
-		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued, Anew: true, ExpiresAt: limit,
+		Session: id, ID: messageID, From: []message.State{message.Failed}, To: message.Queued,
+		Anew: true, Begun: attempts, ExpiresAt: limit,
 	}
 	change.Events = statusEvents(&change, failed.To, time.Now())
 	msg, err := o.changeState(ctx, "requeue message", change, notRequeuable)
@@ -137,7 +138,7 @@ func (o *Outbox) changeState(ctx context.Context, op string, change Change, othe
 	if err != nil {
 		return message.Message{}, err
 	}
-	o.announce([]outcome{{change: change, attempts: countless}}, carried)
+	o.records.announce([]outcome{{change: change, attempts: countless}}, carried)
 	msg, err := o.ledger.Message(ctx, change.Session, change.ID)
 	if err != nil || carried[0] {
 		return msg, err

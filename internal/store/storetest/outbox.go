@@ -243,6 +243,14 @@ func failAndRequeue(t *testing.T, st *store.Store) {
 	if m.State != message.Queued || m.Attempts != 0 || !m.ExpiresAt.IsZero() || m.Failure != (message.Failure{}) {
 		t.Fatalf("queued again it is %+v", m)
 	}
+	// Whoever repeats a request keeps the attempts, because they may have brought the message to WhatsApp.
+	advanced(t, st, begun(&e))
+	advanced(t, st, failed(&e))
+	anew.Begun, anew.ExpiresAt = 3, ackTime
+	advanced(t, st, anew)
+	if m = messageOf(t, st, &e); m.State != message.Queued || m.Attempts != 3 || !m.ExpiresAt.Equal(ackTime) {
+		t.Fatalf("queued again with its attempts it is %+v", m)
+	}
 }
 
 func eventsOfChanges(t *testing.T, st *store.Store) {
