@@ -45,7 +45,7 @@ type Config struct {
 	MaxMediaFile, MaxMedia int64
 	// MaxMediaAge is how long a file is kept. Default 30 days. Profile pictures in use are kept longer.
 	MaxMediaAge time.Duration
-	// MinVersion and WebVersion are the initial values of SetMinVersion and SetWebVersion.
+	// MinVersion and WebVersion are the initial values of Versions.SetLeast and Versions.SetWeb.
 	MinVersion, WebVersion Version
 	// State is a folder for the state of the server, so that it survives a restart of the process: phones with their keys,
 	// profiles and messages, linked devices with their prekeys and queued stanzas, groups and uploaded files. Default:

@@ -8,7 +8,7 @@ import (
 	"wasup/internal/sandbox/accounts"
 )
 
-// Statuses is the chat of all statuses. Everybody posts there, for the accounts with which he has a chat or a group. No
+// Statuses is the chat of all statuses. Everybody posts there, for the accounts with which they have a chat or a group. No
 // query and no notification tells of it.
 type Statuses struct{ set *Set }
 
