@@ -21,6 +21,7 @@ import (
 	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 	"wasup/internal/whatsapp/timers"
+	"wasup/internal/whatsapp/walog"
 )
 
 // storeTimeout bounds each database operation of the handlers.
@@ -58,9 +59,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c := &Client{run: r, account: own, route: way, acceptance: &d.acceptance, claim: d.claim, connectTimeout: d.connectTimeout}
 	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
-	waLog := newLogger(r.log, "whatsmeow")
-	waLog.arrive, waLog.leave, waLog.closing = c.arriving, c.leaving, r.closing
-	wa := whatsmeow.NewClient(device, waLog)
+	wa := whatsmeow.NewClient(device, c.logger())
 	lids := t.container.LIDMap
 	c.wa = wa
 	c.liveness = &liveness{run: r, stale: d.keepAliveStale, ping: pinger(wa)}
@@ -101,6 +100,13 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.configure()
 	d.closings.Add(1)
 	return c
+}
+
+// logger returns whatsmeow's logger.
+func (c *Client) logger() *walog.Logger {
+	return walog.New("whatsmeow", walog.Output{
+		Log: c.run.log, Arrive: c.arriving, Leave: c.leaving, Closing: c.run.closing, Expected: errOursToDelete,
+	})
 }
 
 // translator returns what translates the next event. It is made when it is needed: most clients are idle.

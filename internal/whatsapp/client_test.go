@@ -1,7 +1,9 @@
 package whatsapp
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -95,5 +97,18 @@ func TestAnEndThatOvertakesThePairingIsNotForgotten(t *testing.T) {
 	c.handle(&events.PairSuccess{ID: testJID})
 	if len(got) != 2 || got[0] != session.Paired || got[1] != session.SocketLost {
 		t.Errorf("posted %v", got)
+	}
+}
+
+func TestWhatsmeowsFailuresThatWeCauseAreNoWarnings(t *testing.T) {
+	var out bytes.Buffer
+	c := quietClient(func(session.Input) {})
+	c.run.log = slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	log := c.logger().Sub("Database")
+	log.Errorf("Failed to delete: %v", fmt.Errorf("delete: %w", errOursToDelete))
+	close(c.run.closing)
+	log.Errorf("Failed to fetch")
+	if out.Len() != 0 {
+		t.Errorf("logged %q", out.String())
 	}
 }

@@ -93,6 +93,17 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
+	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
+	err := sendError("", cause)
+	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
+		t.Errorf("%v", err)
+	}
+	if text := err.Error(); strings.Contains(text, "5491100000000") || !strings.Contains(text, "no LID found") {
+		t.Errorf("it would be logged as %q", text)
+	}
+}
+
 func TestConnectFailuresSayWhyInOneLine(t *testing.T) {
 	handshake := func(text string) error { return fmt.Errorf("noise handshake failed: %s", text) }
 	dial := func(err error) error { return fmt.Errorf("%w: %w", socket.ErrDialFailed, err) }

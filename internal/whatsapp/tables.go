@@ -9,6 +9,7 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 
 	"wasup/internal/whatsapp/ratchet"
+	"wasup/internal/whatsapp/walog"
 )
 
 // tables gives a Dialer access to whatsmeow's tables.
@@ -24,7 +25,7 @@ func openTables(ctx context.Context, cfg *Config) (*tables, error) {
 	if err != nil {
 		return nil, err
 	}
-	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), newLogger(cfg.Log, "store"))
+	reading := sqlstore.NewWithWrappedDB(cfg.Read.Child("whatsmeow_version", upgrades.Table, nil), walog.New("store", walog.Output{Log: cfg.Log}))
 	t := &tables{db: db, read: cfg.Read, container: container, ratchets: ratchet.New(ctx, ratchet.Config{
 		DB: cfg.DB, Read: cfg.Read, Commit: cfg.Commit, Writing: container, Reading: reading, Format: sessionRecords(), Log: cfg.Log,
 	})}
@@ -47,7 +48,7 @@ func UpgradeTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) e
 // version table, so that they upgrade independently of the caller's.
 func upgradedTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) (*dbutil.Database, *sqlstore.Container, error) {
 	child := db.Child("whatsmeow_version", upgrades.Table, nil)
-	container := sqlstore.NewWithWrappedDB(child, newLogger(log, "store"))
+	container := sqlstore.NewWithWrappedDB(child, walog.New("store", walog.Output{Log: log}))
 	ctx, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
 	if err := container.Upgrade(ctx); err != nil {

@@ -1,4 +1,4 @@
-package whatsapp
+package walog
 
 import (
 	"bytes"
@@ -8,13 +8,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
-
-	"wasup/internal/session"
 )
 
 func TestNothingPersonalRisesAboveDebug(t *testing.T) {
 	var out bytes.Buffer
-	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})), "whatsmeow")
+	log := New("whatsmeow", Output{Log: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))})
 	log.Infof("Successfully paired %s", "5491100000000:12@s.whatsapp.net")
 	log.Warnf("Failed to send to %s", "5491100000000")
 	log.Debugf("%s", "5491100000000")
@@ -30,27 +28,16 @@ func TestNothingPersonalRisesAboveDebug(t *testing.T) {
 
 func TestAStackOfWhatsmeowsIsNotLogged(t *testing.T) {
 	var out bytes.Buffer
-	log := newLogger(slog.New(slog.NewTextHandler(&out, nil)), "whatsmeow")
+	log := New("whatsmeow", Output{Log: slog.New(slog.NewTextHandler(&out, nil))})
 	log.Errorf("Message decryption for %s panicked: %v\n%s", "3EB0A1", "index out of range", debug.Stack())
 	if line := out.String(); !strings.Contains(line, "index out of range") || strings.Contains(line, "goroutine") {
 		t.Errorf("logged %q", line)
 	}
 }
 
-func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
-	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
-	err := sendError("", cause)
-	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
-		t.Errorf("%v", err)
-	}
-	if text := err.Error(); strings.Contains(text, "5491100000000") || !strings.Contains(text, "no LID found") {
-		t.Errorf("it would be logged as %q", text)
-	}
-}
-
 func TestStanzasAreNotLoggedAtAll(t *testing.T) {
 	var out bytes.Buffer
-	log := newLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), "whatsmeow")
+	log := New("whatsmeow", Output{Log: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	log.Sub("Recv").Debugf("<iq><pair-device><ref>secret</ref></pair-device></iq>")
 	log.Sub("Send").Sub("More").Debugf("<message/>")
 	if out.Len() != 0 {
@@ -67,15 +54,15 @@ func TestWhatFailsBecauseOfUsIsNoWarning(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	over := make(chan struct{})
-	whatsmeow := newLogger(log, "whatsmeow")
-	whatsmeow.closing = over
+	ours := errors.New("the owner deletes it")
+	whatsmeow := New("whatsmeow", Output{Log: log, Closing: over, Expected: ours})
 	sub := whatsmeow.Sub("Database")
 	sub.Errorf("Failed to fetch")
 	if !strings.Contains(out.String(), "level=WARN") {
 		t.Fatalf("logged %q", out.String())
 	}
 	out.Reset()
-	sub.Errorf("Failed to delete: %v", fmt.Errorf("delete: %w", errOursToDelete))
+	sub.Errorf("Failed to delete: %v", fmt.Errorf("delete: %w", ours))
 	close(over)
 	sub.Errorf("Failed to fetch")
 	whatsmeow.Errorf("Failed to fetch")
