@@ -2,6 +2,7 @@ package whatsapp
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/numbers"
 	"wasup/internal/whatsapp/outbound"
@@ -128,6 +130,9 @@ func (c *Client) composer(d *Dialer) *outbound.Composer {
 	}
 }
 
+// errNoToken answers whatsmeow when it asks for an authentication token.
+var errNoToken = errors.New("WhatsApp has no authentication token to refresh")
+
 // configure sets all options of whatsmeow's client.
 func (c *Client) configure() {
 	wa := c.wa
@@ -173,13 +178,13 @@ func (c *Client) configure() {
 
 // connect opens the connection and returns after the handshake. The end of ctx ends the run at any time, also later.
 func (c *Client) connect(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { c.conn.abort(errRunEnded) })
-	timer := time.AfterFunc(c.connectTimeout, func() { c.conn.abort(errConnectTimeout) })
+	stop := context.AfterFunc(ctx, func() { c.conn.abort(codes.ErrRunEnded) })
+	timer := time.AfterFunc(c.connectTimeout, func() { c.conn.abort(codes.ErrConnectTimeout) })
 	err := c.wa.ConnectContext(c.run.ctx)
 	timer.Stop()
 	stop()
 	if err = c.conn.finish(err); err != nil {
-		return connectError(c.run.Session, err)
+		return codes.ConnectError(c.run.Session, err)
 	}
 	guardFrames(c.wa, c.guardReader)
 	rewriteFrames(c.wa, c.sending.marking.rewrite)

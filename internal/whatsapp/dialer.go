@@ -16,6 +16,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/numbers"
 	"wasup/internal/whatsapp/timers"
@@ -321,7 +322,7 @@ func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.D
 	const op = "load device"
 	bound, err := d.devices.DeviceOf(ctx, id)
 	if err != nil {
-		return nil, storeError(op, id, err)
+		return nil, codes.StoreError(op, id, err)
 	}
 	if bound == "" {
 		return t.container.NewDevice(), nil
@@ -335,7 +336,7 @@ func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.D
 	}
 	device, err := t.container.GetDevice(ctx, jid)
 	if err != nil {
-		return nil, storeError(op, id, err)
+		return nil, codes.StoreError(op, id, err)
 	}
 	if device != nil {
 		device.PreKeys = batchedPreKeys{device.PreKeys, t.db}
@@ -345,7 +346,7 @@ func (d *Dialer) device(ctx context.Context, t *tables, id session.ID) (*store.D
 	// logout just before the process ended.
 	d.log.Info("the session's device is gone, unbinding it", "session", id)
 	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
-		return nil, storeError(op, id, err)
+		return nil, codes.StoreError(op, id, err)
 	}
 	return t.container.NewDevice(), nil
 }
@@ -361,18 +362,18 @@ func (d *Dialer) Forget(ctx context.Context, id session.ID) error {
 	defer d.closings.Done()
 	bound, err := d.devices.DeviceOf(ctx, id)
 	if err != nil {
-		return storeError(op, id, err)
+		return codes.StoreError(op, id, err)
 	}
 	if bound == "" {
 		return nil
 	}
 	if jid, parseErr := types.ParseJID(bound); parseErr == nil {
 		if err = t.container.DeleteDevice(ctx, &store.Device{ID: &jid}); err != nil {
-			return storeError(op, id, err)
+			return codes.StoreError(op, id, err)
 		}
 	}
 	if err = d.devices.BindDevice(ctx, id, ""); err != nil {
-		return storeError(op, id, err)
+		return codes.StoreError(op, id, err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"go.mau.fi/whatsmeow/socket"
 
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/link"
 )
 
@@ -166,7 +167,7 @@ func (a *attempt) finish(outcome error) error {
 	case a.aborted != nil:
 		return errors.Join(a.aborted, outcome)
 	case outcome != nil && a.link != nil && a.link.HandshakeUnanswered():
-		return errors.Join(errHandshakeClosed, outcome)
+		return errors.Join(codes.ErrHandshakeClosed, outcome)
 	default:
 		return outcome
 	}

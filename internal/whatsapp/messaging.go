@@ -13,7 +13,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
-	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/numbers"
 )
 
@@ -22,6 +22,9 @@ const maxChecked = 100
 
 // maxMarked bounds the messages of one receipt.
 const maxMarked = 256
+
+// statusTooMany is WhatsApp's error number for too many requests.
+const statusTooMany = http.StatusTooManyRequests
 
 // messaging is everything that a linked device does except sending messages.
 type messaging struct {
@@ -175,7 +178,7 @@ func (m *messaging) parseChat(op string, to message.Recipient) (types.JID, error
 func (m *messaging) chatError(ctx context.Context, op string, err error) error {
 	var broken *numbers.StoreError
 	if errors.As(err, &broken) && ctx.Err() == nil {
-		return storeError(op, m.run.Session, broken.Err)
+		return codes.StoreError(op, m.run.Session, broken.Err)
 	}
 	return m.failed(ctx, op, err)
 }
@@ -191,8 +194,7 @@ func (m *messaging) failed(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = op, m.run.Session, masking.Error{Err: err}
+	failure := codes.RequestError(op, m.run.Session, err)
 	select {
 	case <-m.run.closing:
 		failure.Code, failure.Message = session.CodeDisconnected, ""

@@ -13,7 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
-	"wasup/internal/whatsapp/masking"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/registration"
 	"wasup/internal/whatsapp/stanzas"
 )
@@ -207,8 +207,7 @@ func (p *pairing) unlink(ctx context.Context) error {
 	if err == nil || isLoggedOut(err) {
 		return nil
 	}
-	failure := classifySend(err)
-	failure.Op, failure.Session, failure.Err = "unlink device", p.run.Session, masking.Error{Err: err}
+	failure := codes.RequestError("unlink device", p.run.Session, err)
 	if failure.Code == session.CodeSendFailed {
 		failure.Message = "WhatsApp did not accept the logout"
 	}

@@ -10,6 +10,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/numbers"
 )
 
@@ -73,12 +74,12 @@ func (m *messaging) askRecipient(ctx context.Context, number string) (recipient,
 func (m *messaging) lookUpError(ctx context.Context, err error) error {
 	var broken *numbers.StoreError
 	if errors.As(err, &broken) && ctx.Err() == nil {
-		return storeError(opSend, m.run.Session, broken.Err)
+		return codes.StoreError(opSend, m.run.Session, broken.Err)
 	}
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return sendError(m.run.Session, err)
+	return codes.RequestError(opSend, m.run.Session, err)
 }
 
 // isNoAccount reports whether a message failed because its recipient has no account.

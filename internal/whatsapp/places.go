@@ -11,6 +11,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 )
 
 // This file sends what can be sent to statuses and channels: reactions.
@@ -20,7 +21,7 @@ import (
 func (s *sending) reactToPost(ctx context.Context, channel types.JID, msg message.Outgoing) (message.Ack, error) {
 	number, err := s.translator().ServerID(ctx, channel, msg.Content.Target.ID)
 	if err != nil {
-		return message.Ack{}, storeError(opSend, s.run.Session, err)
+		return message.Ack{}, codes.StoreError(opSend, s.run.Session, err)
 	}
 	if number = cmp.Or(number, msg.Content.Target.ServerID); number == 0 {
 		return message.Ack{}, s.messaging.invalidIn(opSend, "target.server_id", "expected the server_id of the post's event: wasup does not have the event")

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/tunnel"
 )
 
@@ -77,7 +78,7 @@ func (r *routes) of(ctx context.Context, id session.ID) (*route, error) {
 	const op = "look up proxy"
 	proxy, err := r.devices.ProxyOf(ctx, id)
 	if err != nil { // an error never means "no proxy"
-		return nil, storeError(op, id, err)
+		return nil, codes.StoreError(op, id, err)
 	}
 	return r.through(id, proxy)
 }
@@ -93,7 +94,7 @@ func (r *routes) through(id session.ID, proxy string) (*route, error) {
 	}
 	found, err := r.acquireProxy(proxy)
 	if err != nil {
-		return nil, connectError(id, err)
+		return nil, codes.ConnectError(id, err)
 	}
 	return found, nil
 }

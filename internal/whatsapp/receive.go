@@ -12,6 +12,7 @@ import (
 
 	eventlog "wasup/internal/events"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/stanzas"
@@ -69,7 +70,7 @@ func (r *receiving) receive(evt any) (kept, ours bool) {
 		return false, true
 	}
 	if err != nil {
-		err = storeError("receive", r.run.Session, err)
+		err = codes.StoreError("receive", r.run.Session, err)
 	} else {
 		// The timers first: who reads of a change may answer at once.
 		if err = r.keepTimers(changes); err == nil {
@@ -96,7 +97,7 @@ func (r *receiving) keepTimers(changes []timers.Change) error {
 		err := r.timers.Set(ctx, change)
 		cancel()
 		if err != nil {
-			return storeError("receive", r.run.Session, err)
+			return codes.StoreError("receive", r.run.Session, err)
 		}
 	}
 	return nil
@@ -124,7 +125,7 @@ func (r *receiving) append(list []eventlog.Event) (err error) {
 		err := r.journal.Append(ctx, list[i])
 		cancel()
 		if err != nil {
-			return storeError("receive", r.run.Session, err)
+			return codes.StoreError("receive", r.run.Session, err)
 		}
 	}
 	return nil

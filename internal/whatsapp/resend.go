@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 )
 
 const (
@@ -48,7 +49,7 @@ func (s *sending) catchUp(ctx context.Context, id string) error {
 	case err == nil:
 		s.run.log.Debug("devices missed a message", "devices", sent)
 		return nil
-	case code == session.CodeDisconnected, s.storeFailure() != nil, isStore(err):
+	case code == session.CodeDisconnected, s.storeFailure() != nil, codes.IsStore(err):
 		return err
 	default:
 		s.run.log.Warn("devices that are new to a chat miss a message", "err", err)
@@ -70,7 +71,7 @@ func (s *sending) ownDevice(to types.JID) []types.JID {
 func (s *sending) reachRest(ctx context.Context, stanza *waBinary.Node, to types.JID, id, hash string, reached []types.JID) (int, error) {
 	devices, err := s.currentDevices(ctx, to)
 	if err != nil {
-		return 0, sendError(s.run.Session, err)
+		return 0, codes.RequestError(opSend, s.run.Session, err)
 	}
 	s.settle(to, hash, listHash(devices))
 	pn, lid := s.account.addresses()
@@ -81,7 +82,7 @@ func (s *sending) reachRest(ctx context.Context, stanza *waBinary.Node, to types
 		return 0, nil
 	}
 	if err = s.sendCopies(ctx, stanza, to, id, missed); err != nil {
-		return 0, sendError(s.run.Session, err)
+		return 0, codes.RequestError(opSend, s.run.Session, err)
 	}
 	return len(missed), nil
 }
@@ -125,7 +126,7 @@ func (s *sending) sendCopies(ctx context.Context, stanza *waBinary.Node, to type
 	// The message as it left is stored for retries. whatsmeow may have changed the one in memory since.
 	_, plain, err := s.wa.Store.EventBuffer.GetOutgoingEvent(ctx, to, types.EmptyJID, id)
 	if err != nil {
-		return storeError(opSend, s.run.Session, err)
+		return codes.StoreError(opSend, s.run.Session, err)
 	}
 	own, err := ownCopy(plain, to)
 	if err != nil {

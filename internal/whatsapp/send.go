@@ -14,8 +14,8 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/inbound"
-	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/ratchet"
 	"wasup/internal/whatsapp/timers"
@@ -247,7 +247,7 @@ func (s *sending) timerOf(ctx context.Context, chat types.JID) (message.Timer, e
 	case err != nil && ctx.Err() != nil:
 		return message.Timer{}, s.failed(ctx.Err())
 	case err != nil:
-		return message.Timer{}, storeError(opSend, s.run.Session, err)
+		return message.Timer{}, codes.StoreError(opSend, s.run.Session, err)
 	default:
 		return timer, nil
 	}
@@ -276,7 +276,7 @@ func (s *sending) askTimer(ctx context.Context, group types.JID) error {
 		return err
 	}
 	if err = s.timers.SetGroup(ctx, group, info.GroupEphemeral); err != nil {
-		return storeError(opSend, s.run.Session, err)
+		return codes.StoreError(opSend, s.run.Session, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -318,7 +318,7 @@ func (s *sending) receiptKept(receipt *events.Receipt) {
 // storeFailure returns the database failure after which this run gets no answers any more, or nil.
 func (s *sending) storeFailure() error {
 	if failure := s.run.state().failure; failure != nil {
-		return storeError(opSend, s.run.Session, failure)
+		return codes.StoreError(opSend, s.run.Session, failure)
 	}
 	return nil
 }
@@ -343,7 +343,7 @@ func (s *sending) reachable(ctx context.Context, to types.JID) error {
 	if to.Server == types.DefaultUserServer {
 		var err error
 		if lid, err = s.lids.GetLIDForPN(ctx, to); err != nil {
-			return storeError(opSend, s.run.Session, err)
+			return codes.StoreError(opSend, s.run.Session, err)
 		}
 		if lid.IsEmpty() {
 			return nil
@@ -359,27 +359,16 @@ func (s *sending) reachable(ctx context.Context, to types.JID) error {
 		return err
 	}
 	if !slices.ContainsFunc(devices, func(device types.JID) bool { return device.User == lid.User }) {
-		return errNoDevices
+		return codes.ErrNoDevices
 	}
 	return nil
 }
 
-var errNoDevices = errors.New("the recipient has no device")
-
 // failed returns the error of a failed send, and posts it to the session's machine if the account is restricted.
 func (s *sending) failed(err error) error {
-	failure := sendError(s.run.Session, err)
+	failure := codes.RequestError(opSend, s.run.Session, err)
 	if failure.Code == session.CodeRestricted {
 		s.run.post(session.Input{Kind: session.SendRestricted, Code: failure.Status, Detail: failure.Message})
-	}
-	return failure
-}
-
-func sendError(id session.ID, err error) *session.Error {
-	failure := classifySend(err)
-	failure.Op, failure.Session = opSend, id
-	if failure.Err == nil {
-		failure.Err = masking.Error{Err: err}
 	}
 	return failure
 }

@@ -8,6 +8,7 @@ import (
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"go.mau.fi/whatsmeow/store/sqlstore/upgrades"
 
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/ratchet"
 	"wasup/internal/whatsapp/walog"
 )
@@ -32,7 +33,7 @@ func openTables(ctx context.Context, cfg *Config) (*tables, error) {
 	// If ctx ended meanwhile, some statements are not prepared, and nothing would prepare them later.
 	if err := ctx.Err(); err != nil {
 		t.ratchets.Close()
-		return nil, storeError("open device tables", "", err)
+		return nil, codes.StoreError("open device tables", "", err)
 	}
 	return t, nil
 }
@@ -52,7 +53,7 @@ func upgradedTables(ctx context.Context, db *dbutil.Database, log *slog.Logger) 
 	ctx, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
 	if err := container.Upgrade(ctx); err != nil {
-		return nil, nil, storeError("upgrade device tables", "", err)
+		return nil, nil, codes.StoreError("upgrade device tables", "", err)
 	}
 	return child, container, nil
 }

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 )
 
 // Defaults of Config.
@@ -79,7 +80,7 @@ func (d *Dialer) Detach(ctx context.Context, id session.ID) error {
 	}
 	defer d.closings.Done()
 	if err := d.devices.DetachDevice(ctx, id); err != nil {
-		return storeError(op, id, err)
+		return codes.StoreError(op, id, err)
 	}
 	d.unlinker.look()
 	return nil

@@ -16,6 +16,7 @@ import (
 
 	"wasup/internal/message"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/masking"
 )
 
@@ -129,7 +130,7 @@ func (s *sending) uploadError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) { // the run ended
 		return &session.Error{Code: session.CodeDisconnected, Op: opSend, Session: s.run.Session, Err: err}
 	}
-	failure := classifySend(err)
+	failure := codes.RequestError(opSend, s.run.Session, err)
 	status := uploadStatus(err)
 	switch {
 	case status == http.StatusRequestEntityTooLarge:
@@ -150,7 +151,7 @@ func (s *sending) uploadError(ctx context.Context, err error) error {
 // uploadStatus returns the status in whatsmeow's "upload failed with status code 507", or 0.
 func uploadStatus(err error) int {
 	if text := err.Error(); strings.Contains(text, "upload failed with status code") {
-		return statusIn(text)
+		return codes.StatusIn(text)
 	}
 	return 0
 }

@@ -12,6 +12,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/tunnel"
 )
 
@@ -74,7 +75,7 @@ func pageError(id session.ID, err error) error {
 	case errors.As(err, &through):
 		failure.Code, failure.Message, failure.Err = session.CodeProxyFailed, through.Reason, err
 	case errors.As(err, &request):
-		failure.Message, failure.Err = connectReason(err), err
+		failure.Message, failure.Err = codes.ConnectReason(err), err
 	default:
 		failure.Message = "WhatsApp Web's page does not name a version"
 	}

@@ -1,4 +1,8 @@
-package whatsapp
+// Package codes translates failures of the network, of whatsmeow and of the database into session's codes.
+//
+// It owns what is said of each failure: its code, its status and one line without addresses, SQL or paths. It knows no
+// run, and does not decide what follows from a failure.
+package codes
 
 import (
 	"context"
@@ -19,18 +23,20 @@ import (
 	"go.mau.fi/whatsmeow/store"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/masking"
 	"wasup/internal/whatsapp/tunnel"
 )
 
+// Failures that whatsmeow has no error for.
 var (
-	errConnectTimeout  = errors.New("dial or handshake timed out")
-	errRunEnded        = errors.New("the run was ended")
-	errNoToken         = errors.New("WhatsApp has no authentication token to refresh")
-	errHandshakeClosed = errors.New("the connection was closed before the handshake was answered")
+	ErrConnectTimeout  = errors.New("dial or handshake timed out")
+	ErrRunEnded        = errors.New("the run was ended")
+	ErrHandshakeClosed = errors.New("the connection was closed before the handshake was answered")
+	ErrNoDevices       = errors.New("the recipient has no device")
 )
 
-// connectError returns the error of a failed connection: a code, and a message that contains nothing but the reason.
-func connectError(id session.ID, err error) error {
+// ConnectError returns the error of a failed connection: a code, and a message that contains nothing but the reason.
+func ConnectError(id session.ID, err error) error {
 	failure := &session.Error{Code: session.CodeConnectFailed, Op: "connect", Session: id, Err: err}
 	var (
 		status socket.ErrWithStatusCode
@@ -45,7 +51,7 @@ func connectError(id session.ID, err error) error {
 		failure.Code, failure.Status = session.CodeConnectRefused, status.StatusCode
 		failure.Message = strings.TrimSpace(fmt.Sprintf("the server answered with HTTP %d %s", status.StatusCode, http.StatusText(status.StatusCode)))
 	default:
-		failure.Message = connectReason(err)
+		failure.Message = ConnectReason(err)
 		if isUntrusted(err) {
 			failure.Code = session.CodeUntrusted
 		}
@@ -53,18 +59,19 @@ func connectError(id session.ID, err error) error {
 	return failure
 }
 
-func connectReason(err error) string {
+// ConnectReason returns the reason of a failed connection, in a few words.
+func ConnectReason(err error) string {
 	var (
 		dns    *net.DNSError
 		record tls.RecordHeaderError
 	)
 	text := err.Error()
 	switch {
-	case errors.Is(err, errConnectTimeout) && strings.Contains(text, "handshake failed"):
+	case errors.Is(err, ErrConnectTimeout) && strings.Contains(text, "handshake failed"):
 		return "handshake timed out"
-	case errors.Is(err, errConnectTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, ErrConnectTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "connecting timed out"
-	case errors.Is(err, errRunEnded):
+	case errors.Is(err, ErrRunEnded):
 		return "the run was ended while it connected"
 	case errors.As(err, &dns):
 		if dns.IsNotFound {
@@ -79,7 +86,7 @@ func connectReason(err error) string {
 		return "the TLS certificate is not valid"
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "the server does not speak TLS"
-	case errors.Is(err, errHandshakeClosed):
+	case errors.Is(err, ErrHandshakeClosed):
 		return "the server closed the connection during the handshake"
 	case strings.Contains(text, "timed out waiting for handshake response"):
 		return "handshake timed out"
@@ -118,8 +125,8 @@ func isBadTLS(err error) bool {
 	return errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) || errors.As(err, &verify)
 }
 
-// storeError returns the error of a failed database operation. An error that has a code keeps it.
-func storeError(op string, id session.ID, err error) error {
+// StoreError returns the error of a failed database operation. An error that has a code keeps it.
+func StoreError(op string, id session.ID, err error) error {
 	failure := &session.Error{Code: storeCode(err), Op: op, Session: id, Err: err}
 	var coded *session.Error
 	if errors.As(err, &coded) {
@@ -151,9 +158,9 @@ func storeCode(err error) session.Code {
 	return session.CodeStoreUnavailable
 }
 
-// isStore reports whether an operation of whatsmeow failed because of the database and not the network. A broken
+// IsStore reports whether an operation of whatsmeow failed because of the database and not the network. A broken
 // connection to PostgreSQL has no SQLSTATE, but its driver's errors say whether a statement may be repeated.
-func isStore(err error) bool {
+func IsStore(err error) bool {
 	var (
 		sqlite interface{ Code() int }
 		pg     interface{ SQLState() string }
@@ -165,12 +172,15 @@ func isStore(err error) bool {
 // statusRestricted is WhatsApp's error number for an account that may not write to people who have not written to it.
 const statusRestricted = 463
 
-// statusTooMany is WhatsApp's error number for too many requests.
-const statusTooMany = http.StatusTooManyRequests
+// RequestError returns the error of a failed request to WhatsApp. Its text contains no addresses.
+func RequestError(op string, id session.ID, err error) *session.Error {
+	failure := classify(err)
+	failure.Op, failure.Session, failure.Err = op, id, masking.Error{Err: err}
+	return failure
+}
 
-// classifySend returns the code, status and message for a failed request to WhatsApp. The caller sets Op, Session and
-// Err.
-func classifySend(err error) *session.Error {
+// classify returns the code, status and message for a failed request.
+func classify(err error) *session.Error {
 	var (
 		coded        *session.Error
 		iq           *whatsmeow.IQError
@@ -181,7 +191,7 @@ func classifySend(err error) *session.Error {
 	case errors.As(err, &coded):
 		return &session.Error{Code: coded.Code, Message: coded.Message, Status: coded.Status}
 	case errors.Is(err, whatsmeow.ErrServerReturnedError):
-		return refusedSend(statusIn(err.Error()))
+		return refused(StatusIn(err.Error()))
 	case errors.As(err, &disconnected), errors.As(err, &broken), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn),
 		errors.Is(err, socket.ErrSocketClosed), errors.Is(err, net.ErrClosed), errors.Is(err, store.ErrDeviceDeleted):
@@ -189,15 +199,15 @@ func classifySend(err error) *session.Error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, whatsmeow.ErrIQTimedOut):
 		return &session.Error{Code: session.CodeAckOverdue}
-	case errors.Is(err, errNoDevices), strings.Contains(err.Error(), "no LID found for"):
+	case errors.Is(err, ErrNoDevices), strings.Contains(err.Error(), "no LID found for"):
 		return &session.Error{Code: session.CodeNotOnWhatsApp}
 	case errors.Is(err, whatsmeow.ErrGroupNotFound):
 		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusNotFound, Message: "there is no such group"}
 	case errors.Is(err, whatsmeow.ErrNotInGroup):
 		return &session.Error{Code: session.CodeSendFailed, Status: http.StatusForbidden, Message: "the account is not in this group"}
 	case errors.As(err, &iq):
-		return refusedSend(iq.Code)
-	case isStore(err):
+		return refused(iq.Code)
+	case IsStore(err):
 		return &session.Error{Code: storeCode(err)}
 	default:
 		// Only WhatsApp's own answer ends a message. This error is no such answer, so the message is tried again.
@@ -205,7 +215,8 @@ func classifySend(err error) *session.Error {
 	}
 }
 
-func refusedSend(status int) *session.Error {
+// refused returns the error for the number of WhatsApp's refusal.
+func refused(status int) *session.Error {
 	if status == statusRestricted {
 		return &session.Error{
 			Code: session.CodeRestricted, Status: status,
@@ -217,8 +228,8 @@ func refusedSend(status int) *session.Error {
 	}
 }
 
-// statusIn returns the number at the end of whatsmeow's "server returned error 479", or 0.
-func statusIn(text string) int {
+// StatusIn returns the number at the end of whatsmeow's "server returned error 479", or 0.
+func StatusIn(text string) int {
 	fields := strings.Fields(text)
 	if len(fields) == 0 {
 		return 0

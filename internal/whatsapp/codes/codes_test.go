@@ -1,4 +1,4 @@
-package whatsapp
+package codes
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,6 +27,9 @@ type postgresError string
 func (e postgresError) Error() string    { return "SELECT secret FROM t" }
 func (e postgresError) SQLState() string { return string(e) }
 
+// personal matches what a caller may not read.
+var personal = regexp.MustCompile(`[0-9]{5,}|ABCD`)
+
 func TestDatabaseErrorsKeepTheirKind(t *testing.T) {
 	for _, tc := range []struct {
 		err  error
@@ -42,7 +46,7 @@ func TestDatabaseErrorsKeepTheirKind(t *testing.T) {
 		{&session.Error{Code: session.CodeStoreFull}, session.CodeStoreFull},
 		{&session.Error{Code: session.CodeNotFound}, session.CodeNotFound},
 	} {
-		err := storeError("load device", "a", fmt.Errorf("wrapped: %w", tc.err))
+		err := StoreError("load device", "a", fmt.Errorf("wrapped: %w", tc.err))
 		if got := session.CodeOf(err); got != tc.want {
 			t.Errorf("%v: %s, want %s", tc.err, got, tc.want)
 		}
@@ -73,7 +77,7 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 		{context.Canceled, session.CodeAckOverdue, 0},
 		{whatsmeow.ErrMessageTimedOut, session.CodeAckOverdue, 0},
 		{whatsmeow.ErrIQTimedOut, session.CodeAckOverdue, 0},
-		{errNoDevices, session.CodeNotOnWhatsApp, 0},
+		{ErrNoDevices, session.CodeNotOnWhatsApp, 0},
 		{errors.New("no LID found for 5491100000000@s.whatsapp.net from server"), session.CodeNotOnWhatsApp, 0},
 		{fmt.Errorf("failed to add message to retry store: %w", sqliteError(13)), session.CodeStoreFull, 0},
 		{
@@ -83,7 +87,7 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 		{fmt.Errorf("failed to write frame: %w", io.EOF), session.CodeDisconnected, 0},
 		{errors.New("anything"), session.CodeInternal, 0}, // not WhatsApp's answer, so the message is tried again
 	} {
-		got := classifySend(tc.err)
+		got := RequestError("send", "a", tc.err)
 		if got.Code != tc.want || got.Status != tc.status {
 			t.Errorf("%v: %s %d, want %s %d", tc.err, got.Code, got.Status, tc.want, tc.status)
 		}
@@ -95,7 +99,7 @@ func TestSendFailuresHaveTheirCode(t *testing.T) {
 
 func TestAnErrorOfWhatsmeowNamesNobody(t *testing.T) {
 	cause := fmt.Errorf("no LID found for %s from server", "5491100000000@s.whatsapp.net")
-	err := sendError("", cause)
+	err := RequestError("send", "", cause)
 	if session.CodeOf(err) != session.CodeNotOnWhatsApp || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
 	}
@@ -117,13 +121,13 @@ func TestConnectFailuresSayWhyInOneLine(t *testing.T) {
 		{handshake("failed to verify server cert: failed to verify intermediate cert signature"), "certificate not signed by the configured root key"},
 		{handshake("failed to verify server cert: leaf cert certificate expired"), "the server's certificate is not valid"},
 		{handshake("timed out waiting for handshake response"), "handshake timed out"},
-		{errors.Join(errConnectTimeout, handshake("failed to unmarshal")), "handshake timed out"},
-		{errors.Join(errConnectTimeout, dial(context.Canceled)), "connecting timed out"},
-		{errors.Join(errHandshakeClosed, handshake("failed to unmarshal")), "the server closed the connection during the handshake"},
-		{errors.Join(errRunEnded, dial(context.Canceled)), "the run was ended while it connected"},
+		{errors.Join(ErrConnectTimeout, handshake("failed to unmarshal")), "handshake timed out"},
+		{errors.Join(ErrConnectTimeout, dial(context.Canceled)), "connecting timed out"},
+		{errors.Join(ErrHandshakeClosed, handshake("failed to unmarshal")), "the server closed the connection during the handshake"},
+		{errors.Join(ErrRunEnded, dial(context.Canceled)), "the run was ended while it connected"},
 		{errors.New("http://user:password@host/"), "the connection failed"},
 	} {
-		err := connectError("a", tc.err)
+		err := ConnectError("a", tc.err)
 		var e *session.Error
 		code := session.CodeConnectFailed
 		if strings.Contains(tc.want, "certificate") {
@@ -138,7 +142,7 @@ func TestConnectFailuresSayWhyInOneLine(t *testing.T) {
 func TestAnHTTPRefusalKeepsItsStatus(t *testing.T) {
 	status := socket.ErrWithStatusCode{StatusCode: 503}
 	var e *session.Error
-	if err := connectError("a", fmt.Errorf("%w: %w", socket.ErrDialFailed, wrapped{status})); !errors.As(err, &e) ||
+	if err := ConnectError("a", fmt.Errorf("%w: %w", socket.ErrDialFailed, wrapped{status})); !errors.As(err, &e) ||
 		e.Code != session.CodeConnectRefused || e.Status != 503 {
 		t.Fatalf("got %+v", e)
 	}
