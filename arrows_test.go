@@ -126,7 +126,8 @@ func rooms() map[string]room {
 			imports: []string{
 				"configs", "httpapi", "httpapi/events", "httpapi/media", "httpapi/qr", "httpapi/supervision", "metrics", "supervisor",
 				"internal/accept", "internal/contacts", "internal/events", "internal/loglimit", "internal/media/incoming",
-				"internal/media/outgoing", "internal/message", "internal/outbox", "internal/session", "internal/store", "internal/webhooks", "internal/whatsapp",
+				"internal/media/outgoing", "internal/message", "internal/outbox", "internal/session", "internal/store", "internal/store/migrate",
+				"internal/webhooks", "internal/whatsapp",
 			},
 			tests: []string{"internal/sandbox", "internal/testtools"},
 		},
@@ -181,8 +182,14 @@ func rooms() map[string]room {
 			owns: "SQL on SQLite and PostgreSQL: schema, upgrades, locks, one file per table; `storetest` is the conformance suite",
 			imports: []string{
 				"internal/session", "internal/message", "internal/outbox", "internal/events", "internal/webhooks", "internal/media/incoming", "internal/groupcommit", "internal/pause",
+				"internal/store/migrate",
 			},
 			tests: []string{"internal/testtools"},
+		},
+		"internal/store/migrate": {
+			owns:    "copying a whole database into another one, SQLite or PostgreSQL",
+			imports: []string{"internal/session"},
+			tests:   []string{"internal/events", "internal/message", "internal/outbox", "internal/store", "internal/webhooks"},
 		},
 		"internal/sandbox": {
 			owns:    "a WhatsApp server with virtual phones and faults, on the real wire protocol",

@@ -10,6 +10,7 @@ import (
 
 	"wasup/internal/session"
 	"wasup/internal/store"
+	"wasup/internal/store/migrate"
 	"wasup/internal/whatsapp"
 )
 
@@ -43,7 +44,7 @@ func Migrate(ctx context.Context, from, to string, log *slog.Logger, w io.Writer
 		case <-ctx.Done():
 		}
 	}()
-	err = store.Migrate(ctx, source, target, func(table string, done, rows int) {
+	err = migrate.Run(ctx, source.ForMigration(), target.ForMigration(), func(table string, done, rows int) {
 		if done == rows {
 			_, _ = fmt.Fprintf(w, "%-40s %d rows\n", table, rows)
 			total += rows

@@ -20,6 +20,7 @@ import (
 	"wasup/internal/sandbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
+	"wasup/internal/store/migrate"
 	"wasup/internal/store/pgtest"
 	"wasup/internal/whatsapp"
 )
@@ -292,7 +293,7 @@ func TestAMigrationCarriesEveryTableOfWhatsmeowAndOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, way := range [][2]*store.Store{{source, target}, {target, back}} {
-		if err := store.Migrate(apptest.Bounded(t), way[0], way[1], nil); err != nil {
+		if err := migrate.Run(apptest.Bounded(t), way[0].ForMigration(), way[1].ForMigration(), nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {

@@ -121,3 +121,23 @@ func TestAFileOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 		t.Errorf("version became %d, %v", version, err)
 	}
 }
+
+func TestATrialTableOfAnEarlierVersionDoesNotStopTheUpgrade(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wasup.db")
+	st := openAt(t, path)
+	for _, statement := range []string{
+		"DROP TABLE wasup_trial",
+		"DROP INDEX wasup_alias_at_idx",
+		"DROP INDEX wasup_outbox_held_expiry_idx",
+		"CREATE TABLE wasup_trial (text TEXT NOT NULL)",
+		"UPDATE wasup_version SET version=12",
+	} {
+		if _, err := st.DB().Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openAt(t, path)
+}

@@ -179,6 +179,14 @@ func checkID(id session.ID) error {
 	return err
 }
 
+// separator returns what is written before item i of a list.
+func separator(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ", "
+}
+
 // clean replaces invalid UTF-8 and zero bytes by U+FFFD: PostgreSQL stores neither in text.
 func clean(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wasup/internal/session"
+	"wasup/internal/store/migrate"
 )
 
 func TestADatabaseThatNobodyWritesToIsTriedOftenWithLittleAndSeldomWithMuch(t *testing.T) {
@@ -82,7 +83,7 @@ func TestALongCopyIsNoDatabaseThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := false
-	err := Migrate(t.Context(), from, to, func(_ string, done, _ int) {
+	err := migrate.Run(t.Context(), from.ForMigration(), to.ForMigration(), func(_ string, done, _ int) {
 		if done == 0 {
 			return
 		}

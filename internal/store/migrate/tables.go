@@ -1,9 +1,9 @@
-package store
+package migrate
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.mau.fi/util/dbutil"
@@ -24,7 +24,7 @@ type column struct {
 }
 
 // version reports whether the table is a version table of the database library (dbutil). Each database writes its own,
-// so Migrate does not copy it.
+// so Run does not copy it.
 func (t table) version() bool {
 	return len(t.columns) == 2 && t.columns[0].name == "version" && t.columns[1].name == "compat"
 }
@@ -38,51 +38,43 @@ func (t table) list() string {
 }
 
 func (t table) insert(rows int) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "INSERT INTO %s (%s) VALUES ", quoted(t.name), t.list())
 	n := 0
-	for row := range rows {
-		out.WriteString(separator(row) + "(")
-		for i := range t.columns {
+	values := make([]string, rows)
+	for row := range values {
+		places := make([]string, len(t.columns))
+		for i := range places {
 			n++
-			fmt.Fprintf(&out, "%s$%d", separator(i), n)
+			places[i] = "$" + strconv.Itoa(n)
 		}
-		out.WriteString(")")
+		values[row] = "(" + strings.Join(places, ", ") + ")"
 	}
-	return out.String()
-}
-
-func separator(i int) string {
-	if i == 0 {
-		return ""
-	}
-	return ", "
+	return "INSERT INTO " + quoted(t.name) + " (" + t.list() + ") VALUES " + strings.Join(values, ", ")
 }
 
 func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // tables returns every table of the database that has data, ordered by name.
-func (s *Store) tables(ctx context.Context) ([]table, error) {
+func (d Database) tables(ctx context.Context) ([]table, error) {
 	list, columns, parents := sqliteTables, sqliteColumns, sqliteParents
-	if s.postgres() {
+	if d.Postgres {
 		list, columns, parents = postgresTables, postgresColumns, postgresParents
 	}
-	names, err := s.strings(ctx, list)
+	names, err := d.strings(ctx, list)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]table, 0, len(names))
 	for _, name := range names {
-		if name == trialTable {
+		if name == d.Except {
 			continue
 		}
 		t := table{name: name}
-		rows, err := s.read.Query(ctx, columns, name)
+		rows, err := d.Read.Query(ctx, columns, name)
 		t.columns, err = dbutil.NewRowIterWithError(rows, scanColumn, err).AsList()
 		if err != nil {
 			return nil, err
 		}
-		if t.parents, err = s.strings(ctx, parents, name); err != nil {
+		if t.parents, err = d.strings(ctx, parents, name); err != nil {
 			return nil, err
 		}
 		all = append(all, t)
@@ -112,8 +104,8 @@ func scanColumn(row dbutil.Scannable) (c column, err error) {
 	return c, err
 }
 
-func (s *Store) strings(ctx context.Context, query string, args ...any) ([]string, error) {
-	rows, err := s.read.Query(ctx, query, args...)
+func (d Database) strings(ctx context.Context, query string, args ...any) ([]string, error) {
+	rows, err := d.Read.Query(ctx, query, args...)
 	return dbutil.NewRowIterWithError(rows, dbutil.ScanSingleColumn[string], err).AsList()
 }
 

@@ -1,4 +1,4 @@
-package store
+package migrate
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ const (
 	kindReal
 )
 
-// kindOf returns the kind of a declared type of SQLite or PostgreSQL. Migrate refuses unknown types, because a wrong
+// kindOf returns the kind of a declared type of SQLite or PostgreSQL. Run refuses unknown types, because a wrong
 // guess would damage keys without an error.
 func kindOf(declared string) kind {
 	declared, _, _ = strings.Cut(strings.ToLower(declared), "(")
@@ -39,7 +39,7 @@ func kindOf(declared string) kind {
 
 // convert converts a value of the source to one for the target's column. cleaned reports whether text had to be
 // changed.
-func (c column) convert(value any, postgres bool) (_ any, cleaned bool, err error) {
+func (c column) convert(value any, to Database) (_ any, cleaned bool, err error) {
 	if value == nil {
 		return nil, false, nil
 	}
@@ -47,8 +47,8 @@ func (c column) convert(value any, postgres bool) (_ any, cleaned bool, err erro
 	switch c.kind {
 	case kindText:
 		var text string
-		if text, ok = asText(value); ok && postgres {
-			changed := clean(text)
+		if text, ok = asText(value); ok && to.Postgres {
+			changed := to.Clean(text)
 			return changed, changed != text, nil
 		}
 		value = text

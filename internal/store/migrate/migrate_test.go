@@ -1,4 +1,4 @@
-package store_test
+package migrate_test
 
 import (
 	"context"
@@ -13,11 +13,28 @@ import (
 
 	"wasup/internal/events"
 	"wasup/internal/message"
+	"wasup/internal/outbox"
 	"wasup/internal/session"
 	"wasup/internal/store"
+	"wasup/internal/store/migrate"
 	"wasup/internal/store/pgtest"
+	"wasup/internal/store/storetest"
 	"wasup/internal/webhooks"
 )
+
+func openDSN(t *testing.T, dsn string) *store.Store {
+	t.Helper()
+	st, err := store.Open(t.Context(), dsn, store.Options{BusyTimeout: storetest.Patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
+}
 
 // opener opens a new and empty store.
 type opener struct {
@@ -27,8 +44,8 @@ type opener struct {
 
 func bothDatabases() []opener {
 	return []opener{
-		{"sqlite", func(t *testing.T) *store.Store { return openAt(t, filepath.Join(t.TempDir(), "wasup.db")) }},
-		{"postgres", func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t), store.Options{}) }},
+		{"sqlite", func(t *testing.T) *store.Store { return openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")) }},
+		{"postgres", func(t *testing.T) *store.Store { return openDSN(t, pgtest.DSN(t)) }},
 	}
 }
 
@@ -87,6 +104,13 @@ func fill(t *testing.T, st *store.Store, plain int) {
 	}
 }
 
+func entryOf(key string) outbox.Entry {
+	return outbox.Entry{BodyHash: key, Message: message.Message{
+		Session: "51", ID: outbox.NewMessageID("51", key, key), Key: key, To: "5491100000001@s.whatsapp.net",
+		Content: message.TextOf("text of " + key), State: message.Queued,
+	}}
+}
+
 func received(key string) events.Event {
 	return events.Event{
 		Session: "51", Type: events.TypeMessage, Key: key, Data: []byte(`{"text":"\u0000 and ⚽"}`),
@@ -101,7 +125,7 @@ func TestAMigrationCarriesEverythingOver(t *testing.T) {
 				source, target := from.open(t), to.open(t)
 				fill(t, source, 600) // more than one batch
 				told := map[string]int{}
-				err := store.Migrate(t.Context(), source, target, func(table string, done, total int) {
+				err := migrate.Run(t.Context(), source.ForMigration(), target.ForMigration(), func(table string, done, total int) {
 					if done < told[table] || done > total {
 						t.Errorf("told %d of %d rows of %s after %d", done, total, table, told[table])
 					}
@@ -193,7 +217,7 @@ func wantAlive(t *testing.T, st *store.Store) {
 func TestAMigrationIntoADatabaseThatIsInUseIsRefused(t *testing.T) {
 	for _, to := range bothDatabases() {
 		t.Run(to.name, func(t *testing.T) {
-			source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
+			source, target := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
 			fill(t, source, 3)
 			if _, err := target.Sessions().SetDesired(t.Context(), "7", session.DesiredRun); err != nil {
 				t.Fatal(err)
@@ -203,10 +227,10 @@ func TestAMigrationIntoADatabaseThatIsInUseIsRefused(t *testing.T) {
 	}
 }
 
-// wantNotMigrated fails the test unless Migrate refuses with these words and leaves the target's sessions unchanged.
+// wantNotMigrated fails the test unless Run refuses with these words and leaves the target's sessions unchanged.
 func wantNotMigrated(t *testing.T, source, target *store.Store, sessions int, words ...string) {
 	t.Helper()
-	err := store.Migrate(t.Context(), source, target, nil)
+	err := migrate.Run(t.Context(), source.ForMigration(), target.ForMigration(), nil)
 	var e *session.Error
 	if !errors.As(err, &e) || e.Code != session.CodeWrongState {
 		t.Fatalf("migrated with %v", err)
@@ -234,7 +258,7 @@ func alter(t *testing.T, statement string, stores ...*store.Store) {
 
 func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 	both := func(t *testing.T) (source, target *store.Store) {
-		source, target = openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
+		source, target = openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t))
 		fill(t, source, 3)
 		return source, target
 	}
@@ -274,21 +298,21 @@ func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 		alter(t, "CREATE TABLE zoo (id BIGINT)", source, target)
 		alter(t, "ALTER TABLE zoo ADD CHECK (id < 10)", target)
 		alter(t, "INSERT INTO zoo (id) VALUES (11)", source)
-		if err := store.Migrate(t.Context(), source, target, nil); session.CodeOf(err) != session.CodeStoreUnavailable {
+		if err := migrate.Run(t.Context(), source.ForMigration(), target.ForMigration(), nil); session.CodeOf(err) != session.CodeStoreUnavailable {
 			t.Fatalf("migrated with %v", err)
 		}
 		if records, err := target.Sessions().List(t.Context()); err != nil || len(records) != 0 {
 			t.Errorf("the target has %d sessions, %v", len(records), err)
 		}
 		alter(t, "DELETE FROM zoo", source)
-		if err := store.Migrate(t.Context(), source, target, nil); err != nil {
+		if err := migrate.Run(t.Context(), source.ForMigration(), target.ForMigration(), nil); err != nil {
 			t.Errorf("once the cause is gone: %v", err)
 		}
 	})
 	t.Run("an end in the middle", func(t *testing.T) {
 		source, target := both(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		err := store.Migrate(ctx, source, target, func(_ string, done, _ int) {
+		err := migrate.Run(ctx, source.ForMigration(), target.ForMigration(), func(_ string, done, _ int) {
 			if done > 0 {
 				cancel()
 			}
@@ -305,32 +329,18 @@ func TestAMigrationIsAllOrNothingAndMissesNoTable(t *testing.T) {
 func TestWhatTrialWritesLeftDoesNotStopAMigration(t *testing.T) {
 	for _, to := range bothDatabases() {
 		t.Run(to.name, func(t *testing.T) {
-			source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
+			source, target := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")), to.open(t)
 			alter(t, "INSERT INTO wasup_trial (text) VALUES ('of a process that was killed')", source, target)
-			if err := store.Migrate(t.Context(), source, target, nil); err != nil {
+			if err := migrate.Run(t.Context(), source.ForMigration(), target.ForMigration(), nil); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
 }
 
-func TestATrialTableOfAnEarlierVersionDoesNotStopTheUpgrade(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "wasup.db")
-	st := openAt(t, path)
-	alter(t, "DROP TABLE wasup_trial", st)
-	alter(t, "DROP INDEX wasup_alias_at_idx", st)
-	alter(t, "DROP INDEX wasup_outbox_held_expiry_idx", st)
-	alter(t, "CREATE TABLE wasup_trial (text TEXT NOT NULL)", st)
-	alter(t, "UPDATE wasup_version SET version=12", st)
-	if err := st.Close(); err != nil {
-		t.Fatal(err)
-	}
-	openAt(t, path)
-}
-
 func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
-	source, target := openAt(t, filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t), store.Options{})
-	back := openAt(t, filepath.Join(t.TempDir(), "back.db"))
+	source, target := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "wasup.db")), openDSN(t, pgtest.DSN(t))
+	back := openDSN(t, "sqlite:"+filepath.Join(t.TempDir(), "back.db"))
 	// "animal" sorts before "cage", the table that it refers to.
 	for _, st := range []*store.Store{source, target, back} {
 		alter(t, "CREATE TABLE cage (id TEXT PRIMARY KEY, big BIGINT, open BOOLEAN, key bytea, tag uuid, weight DOUBLE PRECISION)", st)
@@ -343,7 +353,7 @@ func TestAMigrationKeepsTypesAndOrderAndCleansTextThatCannotBe(t *testing.T) {
 		from, to *store.Store
 		bytes    string // SQL condition: the column key has the type for bytes
 	}{{source, target, "pg_typeof(key)::text='bytea'"}, {target, back, "typeof(key)='blob'"}} {
-		if err := store.Migrate(t.Context(), way.from, way.to, nil); err != nil {
+		if err := migrate.Run(t.Context(), way.from.ForMigration(), way.to.ForMigration(), nil); err != nil {
 			t.Fatal(err)
 		}
 		var big int64
