@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wasup/internal/session"
+	"wasup/internal/whatsapp/routes"
 )
 
 // refreshLimit bounds a look-up of the version before a login.
@@ -64,7 +65,7 @@ func (a *acceptance) admit() time.Duration {
 
 // refreshBefore looks up the newest version before a login that is to find out whether WhatsApp accepts it: perhaps no
 // session runs that would.
-func (d *Dialer) refreshBefore(ctx context.Context, id session.ID, way *route) {
+func (d *Dialer) refreshBefore(ctx context.Context, id session.ID, way *routes.Route) {
 	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
 	defer cancel()
 	version, changed, err := d.refreshThrough(ctx, id, way)

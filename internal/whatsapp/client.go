@@ -20,6 +20,7 @@ import (
 	"wasup/internal/whatsapp/numbers"
 	"wasup/internal/whatsapp/outbound"
 	"wasup/internal/whatsapp/registration"
+	"wasup/internal/whatsapp/routes"
 	"wasup/internal/whatsapp/secrets"
 	"wasup/internal/whatsapp/stanzas"
 	"wasup/internal/whatsapp/timers"
@@ -36,7 +37,7 @@ type Client struct {
 	account    *account
 	wa         *whatsmeow.Client
 	conn       *attempt
-	route      *route // released when the run is taken down
+	route      *routes.Route // released when the run is taken down
 	stanzas    *stanzas.Queue
 	pairing    *pairing
 	receiving  *receiving
@@ -56,10 +57,10 @@ var (
 )
 
 // newClient makes a run that calls leave when it is taken down.
-func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *route, leave func()) *Client {
+func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device *store.Device, way *routes.Route, leave func()) *Client {
 	r, own := newRun(ctx, of, device.ID != nil, d.log), newAccount(device)
 	c := &Client{run: r, account: own, route: way, acceptance: &d.acceptance, claim: d.claim, connectTimeout: d.connectTimeout}
-	c.conn = &attempt{endpoint: d.endpoint, transport: way.transport, cancel: r.end, onEnd: c.connectionEnded}
+	c.conn = &attempt{endpoint: d.endpoint, transport: way.Transport, cancel: r.end, onEnd: c.connectionEnded}
 	c.stanzas = stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck)
 	wa := whatsmeow.NewClient(device, c.logger())
 	lids := t.container.LIDMap
@@ -88,7 +89,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.receiving.sending = c.sending
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
-		releaseRoute: func() { d.routes.releaseRoute(way) }, leave: leave,
+		releaseRoute: func() { d.routes.Release(way) }, leave: leave,
 	}
 	if device.ID == nil {
 		c.pairing.registration = registration.New(device, c.pairing.showAgain)
@@ -171,7 +172,7 @@ func (c *Client) configure() {
 	conn := c.conn.httpClient()
 	wa.SetWebsocketHTTPClient(conn)
 	wa.SetPreLoginHTTPClient(conn)
-	wa.SetMediaHTTPClient(c.route.media)
+	wa.SetMediaHTTPClient(c.route.Media)
 	// Register before connecting: otherwise the events of the handshake would be lost.
 	wa.AddEventHandlerWithSuccessStatus(c.handle)
 }

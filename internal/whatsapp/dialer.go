@@ -19,6 +19,7 @@ import (
 	"wasup/internal/whatsapp/codes"
 	"wasup/internal/whatsapp/inbound"
 	"wasup/internal/whatsapp/numbers"
+	"wasup/internal/whatsapp/routes"
 	"wasup/internal/whatsapp/timers"
 )
 
@@ -89,8 +90,8 @@ type Config struct {
 // Dialer opens client runs, between Start and Stop. It is the session.Dialer of the process.
 type Dialer struct {
 	config         Config
-	endpoint       endpoint
-	routes         *routes
+	endpoint       routes.Endpoint
+	routes         *routes.Routes
 	devices        Devices
 	files          Files
 	uploads        *uploads
@@ -123,7 +124,7 @@ var _ session.Dialer = (*Dialer)(nil)
 // second Dialer in a process needs the same RootPublicKey and DeviceName. Errors are *session.Error.
 func New(cfg Config) (*Dialer, error) {
 	const op = "new dialer"
-	target, err := parseEndpoint(cfg.WebsocketURL)
+	target, err := routes.ParseEndpoint(cfg.WebsocketURL)
 	if err != nil {
 		return nil, &session.Error{Code: session.CodeInvalidRequest, Op: op, Field: "WebsocketURL", Message: err.Error()}
 	}
@@ -140,7 +141,7 @@ func New(cfg Config) (*Dialer, error) {
 	life, end := context.WithCancel(context.Background())
 	d := &Dialer{
 		config: cfg, endpoint: target,
-		routes:  &routes{devices: cfg.Devices, template: cfg.Proxy, poolSize: cfg.ProxyPoolSize, endpoint: target, direct: newDirect(target)},
+		routes:  routes.New(routes.Config{Endpoint: target, ProxyOf: cfg.Devices.ProxyOf, Template: cfg.Proxy, PoolSize: cfg.ProxyPoolSize}),
 		devices: cfg.Devices, journal: cfg.Journal, sent: cfg.Sent, claim: cfg.Claim, files: cfg.Files, uploads: sent,
 		keepAliveStale: cfg.KeepAliveStale, connectTimeout: cfg.ConnectTimeout, log: cfg.Log,
 		life: life, end: end, ended: make(chan struct{}), runs: make(map[*Client]struct{}),
@@ -225,7 +226,7 @@ func (c *Config) complete() error {
 	case c.ConnectTimeout < 0:
 		return invalid("ConnectTimeout", "a positive duration, or 0 for 20s")
 	}
-	if field, message := checkTemplate(c.Proxy, c.ProxyPoolSize); field != "" {
+	if field, message := routes.CheckTemplate(c.Proxy, c.ProxyPoolSize); field != "" {
 		return invalid(field, strings.TrimPrefix(message, "expected "))
 	}
 	if c.Read == nil {
@@ -273,7 +274,7 @@ func (d *Dialer) Open(ctx context.Context, run session.Run) (session.Client, err
 		leave()
 		return nil, err
 	}
-	way, err := d.routes.of(ctx, run.Session)
+	way, err := d.routes.Of(ctx, run.Session)
 	if err != nil {
 		leave()
 		return nil, err
@@ -406,5 +407,5 @@ func (d *Dialer) finish() {
 	if t != nil {
 		t.ratchets.Close()
 	}
-	d.routes.direct.end()
+	d.routes.Close()
 }

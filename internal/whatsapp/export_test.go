@@ -11,21 +11,13 @@ import (
 )
 
 // TrustProxies accepts https proxies with certificates of these roots.
-func (d *Dialer) TrustProxies(roots *x509.CertPool) {
-	d.routes.mu.Lock()
-	defer d.routes.mu.Unlock()
-	d.routes.roots = roots
-}
+func (d *Dialer) TrustProxies(roots *x509.CertPool) { d.routes.TrustProxies(roots) }
 
 // ProxiesInUse returns how many proxies are used by runs.
-func (d *Dialer) ProxiesInUse() int {
-	d.routes.mu.Lock()
-	defer d.routes.mu.Unlock()
-	return len(d.routes.proxied)
-}
+func (d *Dialer) ProxiesInUse() int { return d.routes.ProxiesInUse() }
 
 // MediaClient returns the HTTP client for the run's media.
-func MediaClient(c session.Client) *http.Client { return c.(*Client).route.media }
+func MediaClient(c session.Client) *http.Client { return c.(*Client).route.Media }
 
 // Upload encrypts and uploads a file with the run's whatsmeow client.
 func Upload(ctx context.Context, c session.Client, data []byte, kind message.Kind) (message.Remote, error) {
@@ -46,11 +38,6 @@ func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, 
 	_, lid := client.account.addresses()
 	secret, _, err := client.wa.Store.MsgSecrets.GetMessageSecret(ctx, chat, lid.ToNonAD(), id)
 	return secret, err
-}
-
-// Expand returns the template's proxy for a session.
-func Expand(template string, id session.ID, poolSize int) string {
-	return expand(template, id, poolSize)
 }
 
 // SuspectLinks is what the dialer does when the machine has slept.

@@ -280,7 +280,7 @@ func (u *unlinker) unlink(ctx context.Context, t *tables, mark session.Detached)
 		return err
 	}
 	device.PreKeys = batchedPreKeys{device.PreKeys, t.db}
-	way, err := d.routes.through(mark.Session, mark.Proxy)
+	way, err := d.routes.Through(mark.Session, mark.Proxy)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"wasup/internal/session"
 	"wasup/internal/whatsapp/codes"
+	"wasup/internal/whatsapp/routes"
 	"wasup/internal/whatsapp/tunnel"
 )
 
@@ -37,17 +38,17 @@ func (d *Dialer) RefreshVersion(ctx context.Context, id session.ID) (version str
 	defer d.closings.Done()
 	ctx, leave := d.within(ctx)
 	defer leave()
-	way, err := d.routes.of(ctx, id)
+	way, err := d.routes.Of(ctx, id)
 	if err != nil {
 		return d.Version(), false, err
 	}
-	defer d.routes.releaseRoute(way)
+	defer d.routes.Release(way)
 	return d.refreshThrough(ctx, id, way)
 }
 
-func (d *Dialer) refreshThrough(ctx context.Context, id session.ID, way *route) (version string, changed bool, err error) {
+func (d *Dialer) refreshThrough(ctx context.Context, id session.ID, way *routes.Route) (version string, changed bool, err error) {
 	newest, err := whatsmeow.GetLatestVersion(ctx, &http.Client{
-		Transport: endpointTransport{d.endpoint, way.transport},
+		Transport: endpointTransport{d.endpoint, way.Transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // only WhatsApp's own page may say the version
 		},
@@ -84,13 +85,13 @@ func pageError(id session.ID, err error) error {
 
 // endpointTransport sends whatsmeow's requests for WhatsApp's page to the endpoint's host.
 type endpointTransport struct {
-	endpoint  endpoint
+	endpoint  routes.Endpoint
 	transport http.RoundTripper
 }
 
 func (t endpointTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	out := req.Clone(req.Context())
-	out.URL.Scheme, out.URL.Host, out.Host = t.endpoint.target.Scheme, t.endpoint.target.Host, t.endpoint.target.Host
+	out.URL.Scheme, out.URL.Host, out.Host = t.endpoint.Target.Scheme, t.endpoint.Target.Host, t.endpoint.Target.Host
 	resp, err := t.transport.RoundTrip(out)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package whatsapp
+package routes
 
 import (
 	"errors"
@@ -9,11 +9,11 @@ import (
 // mediaClient returns the HTTP client for files, over the same transport as messages. whatsmeow puts https:// before
 // the host that the server names. But a server that is reached without TLS, such as a sandbox, serves its files without
 // TLS on the same port. It follows redirects to WhatsApp's own hosts only.
-func mediaClient(transport *http.Transport, e endpoint) *http.Client {
-	if e.target.Scheme != "http" {
+func mediaClient(transport *http.Transport, e Endpoint) *http.Client {
+	if e.Target.Scheme != "http" {
 		return &http.Client{Transport: transport, CheckRedirect: checkMediaRedirect}
 	}
-	return &http.Client{Transport: plainMedia{transport, e.target.Host}, CheckRedirect: checkMediaRedirect}
+	return &http.Client{Transport: plainMedia{transport, e.Target.Host}, CheckRedirect: checkMediaRedirect}
 }
 
 // mediaDomain is the domain of WhatsApp's media hosts, as whatsmeow and WhatsApp Web show them.
@@ -35,7 +35,7 @@ func checkMediaRedirect(req *http.Request, via []*http.Request) error {
 
 type plainMedia struct {
 	transport *http.Transport
-	host      string // host:port of the endpoint
+	host      string // host:port of the Endpoint
 }
 
 func (p plainMedia) RoundTrip(req *http.Request) (*http.Response, error) {

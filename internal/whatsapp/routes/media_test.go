@@ -1,4 +1,4 @@
-package whatsapp
+package routes
 
 import (
 	"errors"
@@ -31,7 +31,7 @@ func TestMediaHostsRedirectToNobodyElse(t *testing.T) {
 	}
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	client := mediaClient(transport, endpoint{target})
+	client := mediaClient(transport, Endpoint{target})
 	for _, method := range []string{http.MethodGet, http.MethodPost} { // downloads and uploads
 		for to, allowed := range map[string]bool{
 			"/elsewhere":           true,
