@@ -29,9 +29,10 @@ type conn struct {
 	// extend sets the time from now after which the connection counts as idle.
 	extend func(time.Duration)
 
-	// device is set by a login, link by a registration that waits for pairing.
-	device atomic.Pointer[accounts.Device]
-	link   atomic.Pointer[linking]
+	// device is set by a login, claimed also by one that is refused or not answered, link by a registration that waits
+	// for pairing.
+	device, claimed atomic.Pointer[accounts.Device]
+	link            atomic.Pointer[linking]
 	// established is set when stanzas can be sent.
 	established atomic.Bool
 	questions   questions
@@ -115,14 +116,14 @@ func (s *Server) bareConn() *conn {
 func (c *conn) ScopeConn() uint64 { return c.id }
 
 func (c *conn) ScopeAccount() string {
-	if dev := c.device.Load(); dev != nil {
+	if dev := c.claimed.Load(); dev != nil {
 		return dev.Account.Number
 	}
 	return ""
 }
 
 func (c *conn) ScopeDevice(jid string) bool {
-	dev := c.device.Load()
+	dev := c.claimed.Load()
 	return dev != nil && dev.ScopeDevice(jid)
 }
 

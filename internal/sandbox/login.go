@@ -98,6 +98,7 @@ func (c *conn) logIn(noise [32]byte, payload *waWa6.ClientPayload) bool {
 		c.refuseLogin(failure(reasonLoggedOut), number, "401 unknown device", false)
 		return false
 	}
+	c.claimed.Store(dev)
 	if fault, ok := s.net.Faults.Strike(faults.LoginFailure, dev); ok {
 		c.refuseLogin(failureOf(fault), number, strconv.Itoa(fault.Code)+" fault", fault.KeepOpen)
 		return false

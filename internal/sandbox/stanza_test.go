@@ -42,6 +42,7 @@ func socketless(t testing.TB, s *Server, phone *Phone, write func([]byte) error)
 	c.ciphers = testCiphers(t)
 	c.established.Store(true)
 	c.device.Store(dev)
+	c.claimed.Store(dev)
 	dev.Attach(c)
 	c.activate(dev)
 	return c

@@ -264,12 +264,15 @@ func (h *house) link(id session.ID, phone *sandbox.Phone) types.JID {
 	return device
 }
 
-// ready links the session with the phone and returns a logged in run.
+// ready links the session with the phone and returns a logged in run that has received what has waited.
 func (h *house) ready(id session.ID, phone *sandbox.Phone) *life {
 	h.t.Helper()
 	h.link(id, phone)
 	l := h.open(id)
 	l.expect(session.SocketUp)
+	if err := whatsapp.WaitForBacklog(testContext(h.t), l.client); err != nil {
+		h.t.Fatal(err)
+	}
 	return l
 }
 

@@ -56,7 +56,7 @@ func TestWhatAStrangerSendsIsKeptWithinTheLimits(t *testing.T) {
 		t.Errorf("kept %d cards", len(got))
 	}
 	photo := hear(&waE2E.Message{ImageMessage: &waE2E.ImageMessage{
-		Caption: proto.String("look"), DirectPath: &long, MediaKey: make([]byte, 32), JPEGThumbnail: make([]byte, 6<<20),
+		Caption: proto.String("look"), DirectPath: &long, MediaKey: make([]byte, 32), JPEGThumbnail: make([]byte, 1<<20),
 	}}).Content
 	if photo.Text != "look" || photo.Media.ID != "" || photo.Media.Thumbnail != nil {
 		t.Errorf("kept %+v", photo.Media)

@@ -85,7 +85,9 @@ func TestANewDeviceIsNotUnlinkedByTheMarkOfAnOldOne(t *testing.T) {
 	}
 	l := h.open("a")
 	l.expect(session.SocketUp)
-	h.server.DropTCP(faults.Select{Account: slow.Number()})
+	if n := h.server.DropTCP(faults.Select{Account: slow.Number()}); n != 1 {
+		t.Errorf("%d connections wait for the answer to their login", n)
+	}
 	h.detach("last")
 	h.marks(none)
 	h.wantLinked("a", again, device)
