@@ -73,7 +73,8 @@ func (r *Resource) heldOperations() []rest.Operation {
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/held/requeue", Name: "requeueHeldMessages", Tag: rest.TagMessages, Summary: "Requeue all held messages",
 			Detail: "Messages are held when the session is linked to another account than they were accepted for. They then leave from the account that is linked now, in the order of " +
-				"their acceptance and under their ids. Idempotent: `messages` is 0 if none is held. After an error, the same request continues.",
+				"their acceptance and under their ids. What changes or quotes a message of the account before fails with `invalid_request`, and is not counted. Idempotent: `messages` is 0 " +
+				"if none is held. After an error, the same request continues.",
 			Status: fiber.StatusOK, Answer: v1HeldMoved{}, Success: "No message is held any more.", Refuses: []int{404, 429}, Serve: r.ofHeld(r.requeueHeld),
 		},
 		{
@@ -105,8 +106,8 @@ func (r *Resource) sentOperations() []rest.Operation {
 		},
 		{
 			Method: fiber.MethodPost, Path: "/v1/sessions/:id/messages/:mid/requeue", Name: "requeueMessage", Tag: rest.TagMessages, Summary: "Requeue a failed or held message",
-			Detail: "Keeps its id. A held message keeps its time limit, and leaves from the account that is linked now. 409 if WhatsApp had the message, if it is cancelled, or if its content is no longer kept. " +
-				"A message that is queued already stays so.",
+			Detail: "Keeps its id. A held message keeps its time limit, and leaves from the account that is linked now. 409 if WhatsApp had the message, if it is cancelled, or if its content is no longer kept; " +
+				"400 if it changes or quotes a message of the account before. A message that is queued already stays so.",
 			Places: of, Status: fiber.StatusOK, Answer: wire.Message{}, Success: "The message is queued again.", Refuses: []int{404, 409, 429}, Serve: r.ofMessage(r.requeue),
 		},
 		{

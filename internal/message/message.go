@@ -94,23 +94,32 @@ const EditWindow = 20 * time.Minute
 
 // CheckEdit returns nil if the message can still be edited at a time, otherwise CodeInvalidRequest.
 func (m *Message) CheckEdit(now time.Time) error {
-	refuse := func(reason string) error {
-		return &session.Error{
-			Code: session.CodeInvalidRequest, Op: "edit message", Session: m.Session, Field: "target.id", Message: "target.id: " + reason,
-		}
-	}
 	switch m.Content.Kind {
 	case KindText, KindImage, KindVideo, KindDocument:
 	default:
-		return refuse("expected a text, image, video or document: only texts and captions can be edited")
+		return m.refuseChange("expected a text, image, video or document: only texts and captions can be edited")
 	}
 	switch {
 	case m.State == Failed || m.State == Cancelled:
-		return refuse("expected a message that was sent; this one has " + string(m.State))
+		return m.refuseChange("expected a message that was sent; this one is " + string(m.State))
 	case !m.AckedAt.IsZero() && now.Sub(m.AckedAt) > EditWindow:
-		return refuse("expected a message of the last 20 minutes: phones ignore later edits")
+		return m.refuseChange("expected a message of the last 20 minutes: phones ignore later edits")
 	default:
 		return nil
+	}
+}
+
+// CheckSent returns CodeInvalidRequest if nobody can have the message: it has failed or was cancelled before an attempt.
+func (m *Message) CheckSent() error {
+	if (m.State == Failed || m.State == Cancelled) && m.Attempts == 0 {
+		return m.refuseChange("expected a message that was sent; this one is " + string(m.State))
+	}
+	return nil
+}
+
+func (m *Message) refuseChange(reason string) error {
+	return &session.Error{
+		Code: session.CodeInvalidRequest, Op: "change message", Session: m.Session, Field: "target.id", Message: "target.id: " + reason,
 	}
 }
 

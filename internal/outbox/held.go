@@ -53,8 +53,9 @@ func (o *Outbox) countHeld(id session.ID, by int) {
 }
 
 // RequeueHeld queues all held messages of a session again, in the order of their acceptance, so that they leave from the
-// account that is linked now. It returns how many. Their ids and time limits stay. CodeQueueFull: the queue has no room
-// for the rest.
+// account that is linked now. It returns how many. Their ids and time limits stay. A message about another one that only
+// the account before can change or quote fails with CodeInvalidRequest instead. CodeQueueFull: the queue has no room for
+// the rest.
 func (o *Outbox) RequeueHeld(ctx context.Context, id session.ID) (int, error) {
 	defer o.wake(id)
 	return o.eachHeld(ctx, id, message.Queued)
@@ -72,50 +73,87 @@ func (o *Outbox) eachHeld(ctx context.Context, id session.ID, to message.State) 
 		if err != nil || len(page) == 0 {
 			return total, err
 		}
-		n, err := o.moveHeld(ctx, page, to)
-		total += n
-		if err != nil || n == 0 { // none: another caller moves them
+		moved, failed, err := o.moveHeld(ctx, page, to)
+		total += moved
+		if err != nil || moved+failed == 0 { // none: another caller moves them
 			return total, err
 		}
 	}
 }
 
-// moveHeld moves held messages to QUEUED or CANCELLED in one commit and returns how many it has moved.
-func (o *Outbox) moveHeld(ctx context.Context, page []Entry, to message.State) (n int, err error) {
+// moveHeld moves held messages to QUEUED or CANCELLED in one commit. It returns how many it has moved, and how many have
+// failed because they cannot leave from this account.
+func (o *Outbox) moveHeld(ctx context.Context, page []Entry, to message.State) (moved, failed int, err error) {
 	var list []outcome
 	var changes []Change
 	var full error
+	leaving := make(map[string]bool, len(page))
 	for i := range page {
-		e := &page[i]
-		if to == message.Queued {
-			if full = o.reserve(e.Session); full != nil {
+		change, err := o.fromHeld(ctx, &page[i].Message, to, leaving)
+		if err != nil {
+			o.unreserveAll(changes, false)
+			return 0, 0, err
+		}
+		if change.To == message.Queued {
+			if full = o.reserve(change.Session); full != nil {
 				break
 			}
+			leaving[change.ID] = true
 		}
-		change := Change{Session: e.Session, ID: e.ID, From: []message.State{message.Held}, To: to}
-		if to == message.Queued {
-			change.Failure = e.Failure
-		}
-		change.Events = statusEvents(&change, e.To, time.Now())
 		list, changes = append(list, outcome{change: change, attempts: countless}), append(changes, change)
 	}
 	if len(changes) == 0 {
-		return 0, full
+		return 0, 0, full
 	}
 	carried, err := o.ledger.Advance(ctx, changes...)
+	if err != nil {
+		o.unreserveAll(changes, session.CodeOf(err) == session.CodeStoreUnavailable)
+		return 0, 0, err
+	}
 	for i := range changes {
 		switch {
-		case err != nil || !carried[i]:
-			if to == message.Queued {
-				o.unreserve(changes[i].Session, session.CodeOf(err) == session.CodeStoreUnavailable)
-			}
+		case !carried[i]:
+			o.unreserveAll(changes[i:i+1], false)
+		case changes[i].To == to:
+			moved++
 		default:
-			n++
+			failed++
 		}
 	}
-	if err != nil {
-		return n, err
-	}
 	o.records.announce(list, carried)
-	return n, full
+	return moved, failed, full
+}
+
+// fromHeld returns the change of a held message to a state, or to FAILED if it was to leave and cannot. leaving has the
+// messages that leave before it: what is about one of those can leave, too.
+func (o *Outbox) fromHeld(ctx context.Context, m *message.Message, to message.State, leaving map[string]bool) (Change, error) {
+	change := Change{Session: m.Session, ID: m.ID, From: []message.State{message.Held}, To: to}
+	if to == message.Queued {
+		change.Failure = m.Failure
+	}
+	if to == message.Queued && !isAbout(m, leaving) {
+		switch err := o.targets.checkAgain(ctx, m); {
+		case session.CodeOf(err) == session.CodeInvalidRequest:
+			change.To, change.Failure = message.Failed, message.FailureOf(err)
+		case err != nil:
+			return change, err
+		}
+	}
+	change.Events = statusEvents(&change, m.To, time.Now())
+	return change, nil
+}
+
+// isAbout reports whether a message changes or quotes one of these.
+func isAbout(m *message.Message, these map[string]bool) bool {
+	target, quote := m.Content.Target, m.Content.Quote
+	return target != nil && these[target.ID] || quote != nil && these[quote.ID]
+}
+
+// unreserveAll gives back the places of the changes that queue a message. unsure says that they may have been stored.
+func (o *Outbox) unreserveAll(changes []Change, unsure bool) {
+	for i := range changes {
+		if changes[i].To == message.Queued {
+			o.unreserve(changes[i].Session, unsure)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +114,75 @@ func TestAMessageOfTheAccountBeforeIsNotReferredTo(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestWhatIsAboutAMessageOfTheAccountBeforeIsNotRequeued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Options{})
+		r.claim(t, ana)
+		before := r.acked(t, request("").To, 0)
+		r.becomes("51", session.DisconnectedLogout)
+		accept := func(asked message.Request) string {
+			t.Helper()
+			m, _, err := r.Enqueue(t.Context(), asked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m.ID
+		}
+		reply := request("")
+		reply.Content.Quote = &message.Ref{ID: before, FromMe: true}
+		about := map[string]string{accept(reply): "quote.id"}
+		for _, kind := range []message.Kind{message.KindEdit, message.KindRevoke, message.KindReaction} {
+			about[accept(change(kind, before))] = "target.id"
+		}
+		text := accept(request(""))
+		edit := accept(change(message.KindEdit, text))
+		time.Sleep(time.Second)
+		r.claim(t, bruno)
+		about[edit] = "target.id" // as long as the text stays
+		for id, field := range about {
+			_, err := r.Requeue(t.Context(), "51", id)
+			wantCode(t, err, session.CodeInvalidRequest)
+			wantField(t, err, field)
+			r.is(t, id, message.Held)
+		}
+		delete(about, edit)
+		r.line.auto = true
+		if n, err := r.RequeueHeld(t.Context(), "51"); err != nil || n != 2 {
+			t.Fatalf("requeued %d, %v", n, err)
+		}
+		r.becomes("51", session.Ready)
+		synctest.Wait()
+		if got := ids(r.line.wantSent(t, 3)); got[1] != text || got[2] != edit { // after the one before
+			t.Errorf("sent %v", got)
+		}
+		for id, field := range about {
+			if m := r.is(t, id, message.Failed); m.Failure.Code != session.CodeInvalidRequest || !strings.HasPrefix(m.Failure.Message, field) {
+				t.Errorf("failed with %+v", m.Failure)
+			}
+		}
+		if s := r.Stats(); s != (Stats{}) || r.Held("51") != 0 {
+			t.Errorf("stats are %+v", s)
+		}
+	})
+}
+
+func TestNothingIsAboutAMessageThatNobodyHas(t *testing.T) {
+	r := newRig(t, Options{})
+	r.becomes("51", session.Reconnecting)
+	m, _, err := r.Enqueue(t.Context(), request(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Cancel(t.Context(), "51", m.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []message.Kind{message.KindEdit, message.KindRevoke, message.KindReaction} {
+		_, _, err := r.Enqueue(t.Context(), change(kind, m.ID))
+		wantCode(t, err, session.CodeInvalidRequest)
+		wantField(t, err, "target.id")
+	}
 }
 
 func wantField(t *testing.T, err error, want string) {

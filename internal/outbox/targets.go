@@ -30,6 +30,11 @@ func (t targets) check(ctx context.Context, request *message.Request) error {
 	return cmp.Or(err, t.checkOwner(ctx, &own, "quote.id"))
 }
 
+// checkAgain checks a message that is to leave after all: what it is about may have changed since it was accepted.
+func (t targets) checkAgain(ctx context.Context, m *message.Message) error {
+	return t.check(ctx, &message.Request{Session: m.Session, To: m.To, Content: m.Content})
+}
+
 // checkOwner refuses a message of an account that was linked before.
 func (t targets) checkOwner(ctx context.Context, own *message.Message, field string) error {
 	foreign, err := t.isOfAnotherAccount(ctx, own)
@@ -59,14 +64,21 @@ func (t targets) checkChange(ctx context.Context, request *message.Request) erro
 			Message: "target.id: expected a message of this chat",
 		}
 	}
-	if err := t.checkOwner(ctx, &own, "target.id"); err != nil || request.Content.Kind != message.KindEdit {
+	if err := t.checkOwner(ctx, &own, "target.id"); err != nil {
 		return err
 	}
-	return own.CheckEdit(time.Now())
+	if request.Content.Kind == message.KindEdit {
+		return own.CheckEdit(time.Now())
+	}
+	return own.CheckSent()
 }
 
 // isOfAnotherAccount reports whether a message was accepted, and not sent later, for an account that is no longer linked.
+// What is queued leaves from the one that is.
 func (t targets) isOfAnotherAccount(ctx context.Context, m *message.Message) (bool, error) {
+	if m.State == message.Queued {
+		return false, nil
+	}
 	since, err := t.ledger.OwnedSince(ctx, m.Session)
 	return later(m.CreatedAt, m.AckedAt).Before(since), err
 }

@@ -75,23 +75,28 @@ func isWaiting(s message.State) bool { return s == message.Queued || s == messag
 
 // Requeue queues a failed message again, under the same id and without a time limit, or a held one with its limit. A held
 // message then leaves from the account that is linked now. To requeue a queued message is no error. CodeWrongState: the message did
-// not fail, WhatsApp had acknowledged it, or its content is deleted. Other errors: CodeQueueFull, CodeShuttingDown,
-// CodeUnknownMessage and those of the ledger.
+// not fail, WhatsApp had acknowledged it, or its content is deleted. CodeInvalidRequest: it is about a message that this
+// account cannot change or quote any more. Other errors: CodeQueueFull, CodeShuttingDown, CodeUnknownMessage and those of
+// the ledger.
 func (o *Outbox) Requeue(ctx context.Context, id session.ID, messageID string) (message.Message, error) {
 	msg, err := o.ledger.Message(ctx, id, messageID)
 	if err != nil {
 		return msg, err
 	}
-	switch msg.State {
-	case message.Queued:
+	if msg.State == message.Queued {
 		return msg, nil
+	}
+	if err = o.targets.checkAgain(ctx, &msg); err != nil {
+		return msg, err
+	}
+	switch msg.State {
 	case message.Held:
 		defer o.wake(id)
-		n, err := o.moveHeld(ctx, []Entry{{Message: msg}}, message.Queued)
+		moved, _, err := o.moveHeld(ctx, []Entry{{Message: msg}}, message.Queued)
 		if err != nil {
 			return msg, err
 		}
-		if msg, err = o.ledger.Message(ctx, id, messageID); n == 0 && err == nil && msg.State == message.Cancelled {
+		if msg, err = o.ledger.Message(ctx, id, messageID); moved == 0 && err == nil && msg.State == message.Cancelled {
 			err = wrongState(&msg, "requeue message", notRequeuable)
 		}
 		return msg, err
