@@ -21,11 +21,12 @@ SOAK       ?= --sessions 50 --messages 1000 --rate 200 --kills 200 --between 3s 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run the demo: a session pairs and sends against a sandbox, no phone needed
-	$(GO) run ./cmd/wasup demo
+run: build ## run the demo: a session pairs and sends against a sandbox, no phone needed
+	@bin/wasup demo
 
 build: ## build bin/wasup
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
+	@echo "Building bin/wasup. The first time takes a minute or two, because all dependencies are compiled."
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/wasup ./cmd/wasup
 
 test: ## run the tests in random order with the race detector; skip those whose tool is missing
 	@GO='$(GO)' .ci/test

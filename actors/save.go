@@ -69,10 +69,14 @@ func (c *Core) write() {
 			return
 		}
 		c.saver.mu.Unlock()
-		if err := c.writeOnce(*record, self); err != nil {
+		err := c.writeOnce(*record, self)
+		switch {
+		case session.CodeOf(err) == session.CodeNotFound: // the session was deleted meanwhile
+		case err != nil:
 			c.log().Warn("the session's state could not be stored", "op", "save", "code", session.CodeOf(err), "err", err)
 			c.tryAgain(record)
 			return
+		default:
 		}
 	}
 }

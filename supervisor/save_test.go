@@ -36,6 +36,28 @@ func TestAStateThatCannotBeStoredIsTriedAgainAndFailsNothing(t *testing.T) {
 	})
 }
 
+// A session that is deleted while a state of it is on its way to the database has nothing more to store.
+func TestTheStateOfADeletedSessionIsNotTriedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var attempts atomic.Int64
+		w.store.script(func(s *store) {
+			s.save = func(r session.Record) error {
+				attempts.Add(1)
+				return &session.Error{Code: session.CodeNotFound, Session: r.ID}
+			}
+		})
+		w.up("a")
+		synctest.Wait()
+		before := attempts.Load()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := attempts.Load(); before == 0 || n != before {
+			t.Fatalf("%d attempts, then %d", before, n)
+		}
+		w.is("a", session.Ready, session.CauseConnected)
+	})
+}
+
 func TestTheNewestStateIsStoredLast(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.up("a")

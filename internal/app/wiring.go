@@ -144,7 +144,7 @@ func (a *App) startDialer(ctx context.Context, db *store.Store, files *outgoing.
 		WebsocketURL: a.cfg.WhatsApp.WebsocketURL, RootPublicKey: a.cfg.WhatsApp.RootPublicKey,
 		Proxy: a.cfg.WhatsApp.Proxy, ProxyPoolSize: a.cfg.WhatsApp.ProxyPoolSize,
 		DB: db.DB(), Read: db.ReadDB(), Commit: db.Commit, Devices: db.Sessions(),
-		Journal: received, Sent: received.sent, Aliases: db.Aliases(), Timers: db.Timers(), Claim: a.outbox.Claim,
+		Journal: received, Sent: received.sent, Revoked: db.Outbox().Revoked, Aliases: db.Aliases(), Timers: db.Timers(), Claim: a.outbox.Claim,
 		KeepAliveStale: a.cfg.Session.KeepaliveStale, Files: files, Log: a.log,
 	})
 	if err != nil {

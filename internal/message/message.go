@@ -80,12 +80,13 @@ type Message struct {
 	Receipts    []Receipt // one for each device that sent a receipt, oldest first
 }
 
-// Seen is a message that the session has received, as phones show it now. It may be one that another device of the
-// account has sent.
+// Seen is a message that the session has received or sent, as phones show it now. It may be one that another device of
+// the account has sent.
 type Seen struct {
 	Content Content   // with the text of the last edit
 	At      time.Time // the server's time
 	Revoked bool      // it was deleted for everyone
+	Partial bool      // the session has sent it: Content may have no more than the kind
 }
 
 // EditWindow is how long a message can be edited. The apps offer it for 15 minutes; phones accept an edit for 20, as

@@ -121,14 +121,18 @@ func (o *Outbox) insert(ctx context.Context, e outbox.Entry, body []byte) (outbo
 	if e.Content.Media != nil {
 		file = e.Content.Media.File
 	}
+	revokes := ""
+	if target := e.Content.Target; e.Content.Kind == message.KindRevoke && target != nil && (target.FromMe || target.Sender == message.Address{}) {
+		revokes = target.ID
+	}
 	for {
 		done, err := o.store.write.Exec(ctx, `
 			INSERT INTO wasup_outbox (session_id, message_id, idempotency_key, body_hash, recipient, kind, file, body, state,
-				send_at, expires_at, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)
+				send_at, expires_at, created_at, updated_at, revokes)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12, $13)
 			ON CONFLICT DO NOTHING`,
 			string(e.Session), e.ID, sql.NullString{String: e.Key, Valid: e.Key != ""}, e.BodyHash, string(e.To),
-			string(e.Content.Kind), file, o.body(body), string(e.State), millis(e.SendAt), millis(e.ExpiresAt), now)
+			string(e.Content.Kind), file, o.body(body), string(e.State), millis(e.SendAt), millis(e.ExpiresAt), now, revokes)
 		if err != nil {
 			return e, err
 		}

@@ -120,6 +120,18 @@ func (o *Outbox) Message(ctx context.Context, id session.ID, messageID string) (
 	return found.Message, failure(op, id, err)
 }
 
+// Revoked reports whether a session has deleted a message of its account for everyone: WhatsApp has acknowledged the
+// revocation.
+func (o *Outbox) Revoked(ctx context.Context, id session.ID, messageID string) (bool, error) {
+	var one int
+	err := o.store.read.QueryRow(ctx, "SELECT 1 FROM wasup_outbox WHERE session_id=$1 AND revokes=$2 AND revokes<>'' AND acked_at>0 LIMIT 1",
+		string(id), messageID).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, failure("look up revocation", id, err)
+}
+
 // List implements outbox.Ledger.
 func (o *Outbox) List(ctx context.Context, id session.ID, filter message.Filter) ([]message.Message, string, error) {
 	limit := filter.Limit

@@ -129,6 +129,8 @@ func TestATrialTableOfAnEarlierVersionDoesNotStopTheUpgrade(t *testing.T) {
 		"DROP TABLE wasup_trial",
 		"DROP INDEX wasup_alias_at_idx",
 		"DROP INDEX wasup_outbox_held_expiry_idx",
+		"DROP INDEX wasup_outbox_revokes_idx",
+		"ALTER TABLE wasup_outbox DROP COLUMN revokes",
 		"CREATE TABLE wasup_trial (text TEXT NOT NULL)",
 		"UPDATE wasup_version SET version=12",
 	} {

@@ -52,7 +52,21 @@ func (b *backlog) end() (first bool) {
 	return true
 }
 
+// stop ends the time limit when the run is taken down. Whoever waits learns it from the run.
+func (b *backlog) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.late != nil {
+		b.late.Stop()
+	}
+}
+
 func (b *backlog) giveUp() {
+	select {
+	case <-b.run.closing:
+		return
+	default:
+	}
 	if b.end() {
 		b.run.log.Warn("messages leave before everything was received that has waited at WhatsApp", "after", backlogPatience)
 	}

@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"testing"
@@ -28,6 +29,25 @@ func TestMessagesDoNotWaitForeverForTheBacklog(t *testing.T) {
 		}
 		b.end()
 	})
+}
+
+// TestARunThatEndsSaysNothingOfItsBacklog: one that unlinks a device, for example, ends right after its login.
+func TestARunThatEndsSaysNothingOfItsBacklog(t *testing.T) {
+	for name, end := range map[string]func(*backlog){
+		"taken down": func(b *backlog) { b.stop() },
+		"closing":    func(b *backlog) { close(b.run.closing) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var lines bytes.Buffer
+			b := &backlog{run: newRun(t.Context(), session.Run{Session: "a"}, true, slog.New(slog.NewTextHandler(&lines, nil)))}
+			b.begin()
+			end(b)
+			time.Sleep(2 * backlogPatience)
+			if lines.Len() > 0 {
+				t.Errorf("%s: %s", name, lines.String())
+			}
+		})
+	}
 }
 
 func TestNothingWaitsWithoutABacklog(t *testing.T) {

@@ -89,7 +89,7 @@ func newClient(ctx context.Context, d *Dialer, t *tables, of session.Run, device
 	c.receiving.sending = c.sending
 	c.teardown = &teardown{
 		run: r, wa: wa, conn: c.conn, stanzas: c.stanzas, closings: &d.closings, done: make(chan struct{}),
-		releaseRoute: func() { d.routes.Release(way) }, leave: leave,
+		releaseRoute: func() { d.routes.Release(way) }, leave: leave, backlog: c.sending.backlog,
 	}
 	if device.ID == nil {
 		c.pairing.registration = registration.New(device, c.pairing.showAgain)
@@ -115,7 +115,7 @@ func (c *Client) logger() *walog.Logger {
 // translator returns what translates the next event. It is made when it is needed: most clients are idle.
 func (c *Client) translator(d *Dialer, t *tables) *inbound.Translator {
 	return &inbound.Translator{
-		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Decrypt: decryptSecret(c.wa), Journal: d.journal, Sent: d.sent,
+		Session: c.run.Session, Own: c.account.addresses, Client: c.wa, Decrypt: decryptSecret(c.wa), Journal: d.journal, Sent: d.sent, Revoked: d.config.Revoked,
 		Others: numbers.Pairs{Read: t.read}.Counterparts, IsAdmin: c.receiving.admins.is, Timer: c.receiving.timers.Of,
 		Timeout: storeTimeout, Log: c.run.log, Lines: &c.receiving.lines,
 	}

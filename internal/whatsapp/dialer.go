@@ -66,6 +66,7 @@ type Config struct {
 	Devices Devices
 	Journal inbound.EventLog // stores received events before they are acknowledged to WhatsApp; nil: they are not stored
 	Sent    inbound.Sent     // finds the session's sent messages, for the options of its polls; nil: not known
+	Revoked inbound.Revoked  // knows what the session has deleted for everyone; nil: not known
 	Aliases numbers.Aliases  // remembers numbers that WhatsApp writes otherwise; nil: WhatsApp is asked each time
 	Timers  timers.Table     // stores the disappearing timers of chats; nil: messages are sent without them
 	// Claim is told the account of each login, before the session is READY. If it fails, the run ends and the session waits

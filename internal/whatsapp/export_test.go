@@ -29,7 +29,9 @@ func Upload(ctx context.Context, c session.Client, data []byte, kind message.Kin
 }
 
 // WaitForBacklog waits until the run has received what has waited at WhatsApp, before which no message leaves.
-func WaitForBacklog(ctx context.Context, c session.Client) error { return c.(*Client).sending.backlog.wait(ctx) }
+func WaitForBacklog(ctx context.Context, c session.Client) error {
+	return c.(*Client).sending.backlog.wait(ctx)
+}
 
 // MessageSecret returns the secret that votes on a message of ours are encrypted with.
 func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, id string) ([]byte, error) {

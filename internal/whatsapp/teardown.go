@@ -26,6 +26,7 @@ type teardown struct {
 	stanzas      *stanzas.Queue
 	ratchet      *ratchet.Ratchet // nil if the run began without a linked device
 	releaseRoute func()
+	backlog      *backlog
 	leave        func()          // detaches the run from the dialer's context
 	closings     *sync.WaitGroup // the dialer's runs that are not taken down yet, and its calls
 	done         chan struct{}   // closed when the run is taken down
@@ -76,6 +77,7 @@ func (t *teardown) takeDown() {
 	defer t.releaseRoute()
 	defer t.run.recovered("close")
 	t.stanzas.Stop()
+	t.backlog.stop()
 	if l := t.conn.current(); l != nil {
 		t.disconnect(l)
 	}

@@ -22,7 +22,7 @@ func quietTeardown(t *testing.T) (td *teardown, taken chan struct{}) {
 	r := newRun(context.Background(), session.Run{Session: "a", Post: func(session.Input) {}}, true, slog.New(slog.DiscardHandler))
 	td = &teardown{
 		run: r, conn: &attempt{}, stanzas: stanzas.New(&d.stanzasWaiting, r.recovered, r.stuck), closings: &d.closings,
-		done: make(chan struct{}), releaseRoute: func() {}, leave: func() {},
+		done: make(chan struct{}), releaseRoute: func() {}, leave: func() {}, backlog: &backlog{run: r},
 	}
 	d.closings.Add(1)
 	taken = make(chan struct{})

@@ -8,6 +8,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -125,15 +126,25 @@ func (a *api) answer(w http.ResponseWriter, status int, body any) {
 		a.answerFile(w, status, file)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	// Readers see the JSON in a terminal, not in HTML: <3 must not become \u003c3.
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(body); err != nil {
+		a.log.Error("an admin answer could not be encoded", "err", err)
+		status = http.StatusInternalServerError
+		text.Reset()
+		_ = encoder.Encode(failed)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if _, err := w.Write(text.Bytes()); err != nil {
 		a.log.Debug("could not write an admin answer", "err", err)
 	}
 }
+
+// failed is the answer to a request that failed inside.
+var failed = errorBody{errorDetail{"internal", "the sandbox failed; its log says why", ""}}
 
 // refuse answers with an error. An error that is not a problem is logged, and the
 // caller gets a 500 without its text.
@@ -141,7 +152,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var p *problem
 	if !errors.As(err, &p) {
 		a.log.Error("admin request failed", "op", r.Method+" "+r.Pattern, "err", err)
-		p = &problem{http.StatusInternalServerError, "internal", "the sandbox failed; its log says why", ""}
+		a.answer(w, http.StatusInternalServerError, failed)
+		return
 	}
 	a.answer(w, p.status, errorBody{errorDetail{p.code, p.message, p.field}})
 }

@@ -3,11 +3,14 @@ package admin
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
 
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types/events"
+	"google.golang.org/protobuf/proto"
 )
 
 func TestPhonesCallByTheAPIAndAClientHearsIt(t *testing.T) {
@@ -87,6 +90,14 @@ func TestARawMessageIsSentAsItIs(t *testing.T) {
 	f.shows(anaNumber, `"text":"hola"`, `"kind":"text"`)
 	f.post("/phones/"+brunoNumber+"/messages", `{"to":"`+anaNumber+`","kind":"raw","raw":"/w=="}`).is(t, 400,
 		`{"error":{"code":"invalid","message":"expected an encoded message of at most 8388608 bytes","field":"raw"}}`)
+	nowhere, err := proto.Marshal(&waE2E.Message{LocationMessage: &waE2E.LocationMessage{
+		DegreesLatitude: proto.Float64(math.NaN()), DegreesLongitude: proto.Float64(math.Inf(1)), Name: proto.String("nowhere"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.sendJSON(brunoNumber, fmt.Sprintf(`{"to":%q,"kind":"raw","raw":%q}`, anaNumber, base64.StdEncoding.EncodeToString(nowhere)))
+	f.shows(anaNumber, `"location":{"latitude":0,"longitude":0,"name":"nowhere"`)
 	for body, field := range map[string]string{`"kind":"raw","raw":"!!"`: "raw", `"kind":"image","media":{"mime":"image/png","data":"?"}`: "media.data"} {
 		f.post("/phones/"+brunoNumber+"/messages", `{"to":"`+anaNumber+`",`+body+`}`).is(t, 400, `{"error":{"code":"invalid","message":"expected standard base64","field":"`+field+`"}}`)
 	}

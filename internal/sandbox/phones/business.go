@@ -101,7 +101,7 @@ func (p *codec) readBusiness(content *waE2E.Message, into *Message) bool {
 	if seen.File != nil {
 		p.readMedia(seen.File, into)
 		if l := seen.File.GetLocationMessage(); l != nil {
-			into.Location = &Location{Latitude: l.GetDegreesLatitude(), Longitude: l.GetDegreesLongitude(), Name: l.GetName(), Address: l.GetAddress()}
+			into.Location = &Location{Latitude: finite(l.GetDegreesLatitude()), Longitude: finite(l.GetDegreesLongitude()), Name: l.GetName(), Address: l.GetAddress()}
 		}
 	}
 	into.Kind, into.Text, into.Business = KindBusiness, seen.Text, &seen.Shown

@@ -28,7 +28,7 @@ func (p *codec) readContent(content *waE2E.Message, into *Message) {
 	case content.LocationMessage != nil:
 		m := content.LocationMessage
 		into.Kind = KindLocation
-		into.Location = &Location{Latitude: m.GetDegreesLatitude(), Longitude: m.GetDegreesLongitude(), Name: m.GetName(), Address: m.GetAddress()}
+		into.Location = &Location{Latitude: finite(m.GetDegreesLatitude()), Longitude: finite(m.GetDegreesLongitude()), Name: m.GetName(), Address: m.GetAddress()}
 		p.readContext(m.GetContextInfo(), into)
 	case content.ContactMessage != nil:
 		m := content.ContactMessage

@@ -238,12 +238,12 @@ func (m *Message) apply(change *Message) {
 // editWindow is how long phones accept an edit of a message (whatsmeow, EditWindow).
 const editWindow = 20 * time.Minute
 
-// mayChange reports whether the sender of a change is allowed to make it. Only the author may edit, for a while and in
-// the form of the message: a caption by a caption of the same kind. Only the author and the admins of a group may revoke.
+// mayChange reports whether the sender of a change is allowed to make it. Only the author may edit, for a while, what is
+// still there, and in the form of the message: a caption by a caption of the same kind. Only the author and the admins of a group may revoke.
 func (m *Message) mayChange(change *Message) bool {
 	switch change.Kind {
 	case KindEdit:
-		return change.author == m.author && change.form == m.Kind && change.Time.Sub(m.Time) <= editWindow
+		return !m.Revoked && change.author == m.author && change.form == m.Kind && change.Time.Sub(m.Time) <= editWindow
 	case KindRevoke:
 		return change.author == m.author || m.chat.Group().IsAdmin(change.author)
 	default:

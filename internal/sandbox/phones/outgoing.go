@@ -189,6 +189,14 @@ func (l *Location) valid() bool {
 	return math.Abs(l.Latitude) <= 90 && math.Abs(l.Longitude) <= 180
 }
 
+// finite returns a coordinate that JSON can hold. A sender may state NaN or an infinite one.
+func finite(coordinate float64) float64 {
+	if math.IsNaN(coordinate) || math.IsInf(coordinate, 0) {
+		return 0
+	}
+	return coordinate
+}
+
 // codec encodes and decodes the content of a phone's messages.
 type codec struct {
 	*handset

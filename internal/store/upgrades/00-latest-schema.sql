@@ -1,4 +1,4 @@
--- v0 -> v13 (compatible with v5+): Latest schema
+-- v0 -> v14 (compatible with v5+): Latest schema
 CREATE TABLE wasup_session (
 	id            TEXT   NOT NULL PRIMARY KEY,
 	desired       TEXT   NOT NULL,
@@ -53,7 +53,8 @@ CREATE TABLE wasup_outbox (
 	expires_at      BIGINT NOT NULL DEFAULT 0,
 	delivered_at    BIGINT NOT NULL DEFAULT 0,
 	read_at         BIGINT NOT NULL DEFAULT 0,
-	played_at       BIGINT NOT NULL DEFAULT 0
+	played_at       BIGINT NOT NULL DEFAULT 0,
+	revokes         TEXT   NOT NULL DEFAULT ''
 );
 
 CREATE UNIQUE INDEX wasup_outbox_message_idx ON wasup_outbox (session_id, message_id);
@@ -64,6 +65,7 @@ CREATE INDEX wasup_outbox_ended_idx ON wasup_outbox (session_id, seq) WHERE stat
 CREATE INDEX wasup_outbox_settled_idx ON wasup_outbox (updated_at) WHERE state NOT IN ('queued', 'sending');
 CREATE INDEX wasup_outbox_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state IN ('queued', 'sending');
 CREATE INDEX wasup_outbox_file_idx ON wasup_outbox (file) WHERE file <> '';
+CREATE INDEX wasup_outbox_revokes_idx ON wasup_outbox (session_id, revokes) WHERE revokes <> '';
 CREATE INDEX wasup_outbox_held_idx ON wasup_outbox (session_id, seq) WHERE state = 'held';
 CREATE INDEX wasup_outbox_held_expiry_idx ON wasup_outbox (expires_at) WHERE expires_at > 0 AND state = 'held';
 

@@ -29,12 +29,17 @@ type EventLog interface {
 	eventlog.Journal
 	// Find returns an event of the session that was added under one of the keys.
 	Find(ctx context.Context, id session.ID, keys ...string) (found eventlog.Event, is bool, err error)
+	// At returns the position before the first event that was stored at this time or later.
+	At(ctx context.Context, at time.Time) (uint64, error)
 	// Read returns the next events, oldest first.
 	Read(ctx context.Context, q eventlog.Query) (found []eventlog.Event, upTo uint64, err error)
 }
 
 // Sent returns a message that the session sent itself, and false if it is no longer known.
 type Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
+
+// Revoked reports whether the session itself has deleted a message of its account for everyone.
+type Revoked func(ctx context.Context, id session.ID, messageID string) (bool, error)
 
 // Counterparts returns the other address of each person whose other address is known: the phone number of a LID, and the
 // LID of a phone number. It takes one statement for many people and caches nothing, because strangers choose whom to ask
@@ -49,6 +54,7 @@ type Translator struct {
 	Decrypt Decrypt                     // decrypts answers to events
 	Journal EventLog
 	Sent    Sent    // nil: sent messages are not known
+	Revoked Revoked // nil: not known
 	IsAdmin IsAdmin // nil: not known
 	Timer   TimerOf // nil: timers are not known
 	Others  Counterparts

@@ -123,53 +123,86 @@ func (c *Translator) ownAddress() message.Address {
 	return addressOf(jid, lid)
 }
 
-// Seen returns a message that the log has, by its chat and author, whatever form their addresses have. An error is a
-// failure of the database.
+// Seen returns a message that the log has, or that the session has sent, by its chat and author, whatever form their
+// addresses have. An error is a failure of the database.
 func (c *Translator) Seen(ctx context.Context, chat, author types.JID, id string) (seen message.Seen, is bool, err error) {
 	if c.Journal == nil {
 		return message.Seen{}, false, nil
 	}
 	t := &translation{c: c, ctx: ctx}
-	by := t.address(author)
-	if t.isOwn(by) {
+	in, by := t.address(chat), t.address(author)
+	own := t.isOwn(by)
+	if own {
 		by = c.ownAddress()
 	}
-	keys := messageKeys(t.address(chat), by, id)
+	keys := messageKeys(in, by, id)
 	if len(keys) == 0 || t.err != nil {
 		return message.Seen{}, false, t.err
 	}
 	event, is, err := c.Journal.Find(ctx, c.Session, keys...)
+	switch {
+	case err != nil:
+	case is:
+		seen, is, err = c.logged(ctx, &event)
+	case own:
+		seen, is, err = c.sentTo(ctx, in, id)
+	}
+	if is && err == nil && own && !seen.Revoked && c.Revoked != nil {
+		seen.Revoked, err = c.Revoked(ctx, c.Session, id)
+	}
+	return seen, is, err
+}
+
+// logged returns the message of an event as it is now.
+func (c *Translator) logged(ctx context.Context, event *events.Event) (seen message.Seen, is bool, err error) {
 	var data events.MessageData
-	if err != nil || !is || json.Unmarshal(event.Data, &data) != nil || data.Content == nil {
-		return message.Seen{}, false, err
+	if json.Unmarshal(event.Data, &data) != nil || data.Content == nil {
+		return message.Seen{}, false, nil
 	}
 	seen = message.Seen{Content: *data.Content, At: data.At}
-	return seen, true, c.addChanges(ctx, event.Seq, &data, &seen)
+	return seen, true, c.addChanges(ctx, events.Query{AfterSeq: event.Seq}, &data, &seen)
+}
+
+// sentTo returns a message that the session has sent, as it is now. Of most, only the kind is still stored.
+func (c *Translator) sentTo(ctx context.Context, chat message.Address, id string) (seen message.Seen, is bool, err error) {
+	if c.Sent == nil {
+		return message.Seen{}, false, nil
+	}
+	sent, is, err := c.Sent(ctx, c.Session, id)
+	if err != nil || !is {
+		return message.Seen{}, false, err
+	}
+	after, err := c.Journal.At(ctx, sent.CreatedAt)
+	if err != nil {
+		return message.Seen{}, false, err
+	}
+	seen = message.Seen{Content: sent.Content, At: sent.AckedAt, Partial: true}
+	return seen, true, c.addChanges(ctx, events.Query{After: after}, &events.MessageData{ID: id, Chat: chat, FromMe: true}, &seen)
 }
 
 // maxChanges bounds the pages of later changes, of any message, that are searched for those of one message.
 const maxChanges = 10
 
-// addChanges adds what has changed of a message since: the text of its last edit, and whether it was deleted. seq is the
-// number of the message's event. The log has no index of the messages that others are about.
-func (c *Translator) addChanges(ctx context.Context, seq uint64, of *events.MessageData, seen *message.Seen) error {
-	later := events.Query{Session: c.Session, AfterSeq: seq, Types: []events.Type{events.TypeEdited, events.TypeRevoked}}
+// addChanges adds what has changed of a message since a place in the log: the text of its last edit, and whether it was
+// deleted. The log has no index of the messages that others are about.
+func (c *Translator) addChanges(ctx context.Context, since events.Query, of *events.MessageData, seen *message.Seen) error {
+	since.Session, since.Types = c.Session, []events.Type{events.TypeEdited, events.TypeRevoked}
 	for range maxChanges {
-		list, _, err := c.Journal.Read(ctx, later)
+		list, upTo, err := c.Journal.Read(ctx, since)
 		if err != nil {
 			return err
 		}
 		for i := range list {
-			later.AfterSeq = list[i].Seq
 			if change, is := changeOf(list[i].Data, of); is && change.Kind == message.KindEdit {
 				seen.Content.Text = change.Text
 			} else if is {
 				seen.Revoked = true
 			}
 		}
-		if !later.Full(list) {
+		if !since.Full(list) {
 			break
 		}
+		since.After, since.AfterSeq = upTo, 0
 	}
 	return nil
 }

@@ -18,10 +18,14 @@ func (c *composing) checkTarget(ctx context.Context) error {
 	if ref == nil || ref.Chat.Status != "" || !c.isOwn(ref, c.ownUnlessNamed()) {
 		return nil
 	}
-	own, is, err := c.ownMessage(ctx, ref)
+	own, is, deleted, err := c.ownMessage(ctx, ref)
 	switch {
-	case err != nil || c.out.Content.Kind != message.KindEdit:
+	case err != nil || c.out.Content.Kind == message.KindRevoke:
 		return err
+	case deleted:
+		return c.invalid("target.id", "expected a message that is still there: this one was deleted")
+	case c.out.Content.Kind != message.KindEdit:
+		return nil
 	case is:
 		c.edited = own.Content.Kind
 		return own.CheckEdit(time.Now())
@@ -33,28 +37,29 @@ func (c *composing) checkTarget(ctx context.Context) error {
 }
 
 // ownMessage returns a message of the session's account: one that the session has sent, or one that another device of the
-// account has sent to this chat. It fails if the session has sent it to another chat.
-func (c *composing) ownMessage(ctx context.Context, ref *message.Ref) (own message.Message, is bool, err error) {
+// account has sent to this chat, and whether it was deleted for everyone. It fails if the session has sent it to another
+// chat.
+func (c *composing) ownMessage(ctx context.Context, ref *message.Ref) (own message.Message, is, deleted bool, err error) {
 	if c.c.Sent != nil {
 		if own, is, err = c.c.Sent(ctx, c.c.Session, ref.ID); err == nil && is {
 			err = c.checkChat(ctx, own.To)
 		}
-		if err != nil || is {
-			return own, is, err
+		if err != nil {
+			return own, is, false, err
 		}
 	}
 	jid, lid := c.c.Own()
 	if c.c.Seen == nil || jid.IsEmpty() && lid.IsEmpty() {
-		return own, false, nil
+		return own, is, false, nil
 	}
 	if lid.IsEmpty() {
 		lid = jid
 	}
-	seen, is, err := c.c.Seen(ctx, c.chat, lid.ToNonAD(), ref.ID)
-	if seen.Revoked {
-		err = c.invalid("target.id", "expected a message that is still there: this one was deleted")
+	seen, known, err := c.c.Seen(ctx, c.chat, lid.ToNonAD(), ref.ID)
+	if !is {
+		own, is = message.Message{Session: c.c.Session, ID: ref.ID, Content: seen.Content, State: message.ServerAck, AckedAt: seen.At}, known
 	}
-	return message.Message{Session: c.c.Session, ID: ref.ID, Content: seen.Content, State: message.ServerAck, AckedAt: seen.At}, is, err
+	return own, is, seen.Revoked, err
 }
 
 // checkChat fails if a recipient is not this chat. A person has an address by LID and one by number. Of one of each kind it

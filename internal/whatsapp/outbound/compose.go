@@ -32,8 +32,8 @@ type Composer struct {
 	Client  *whatsmeow.Client
 	// Sent returns a message that the session sent, and false if it is no longer known. It may be nil.
 	Sent func(ctx context.Context, id session.ID, messageID string) (sent message.Message, is bool, err error)
-	// Seen returns a message that was received, or that another device of the account sent, by its chat and author, and
-	// false for any other. It may be nil.
+	// Seen returns a message that was received, or that a device of the account sent, by its chat and author, and false for
+	// any other. It may be nil.
 	Seen func(ctx context.Context, chat, author types.JID, id string) (seen message.Seen, is bool, err error)
 	// Chat returns the current address of a chat.
 	Chat func(ctx context.Context, to message.Recipient) (types.JID, error)
@@ -390,6 +390,9 @@ func (c *composing) quoteOf(ctx context.Context, ref *message.Ref) (*waE2E.Messa
 	}
 	if is {
 		said = seen.Content
+	}
+	if seen.Partial && said.Text == "" {
+		said.Text = ref.Text
 	}
 	if said.Kind != message.KindPoll || said.Poll == nil {
 		return quoted(&said), nil
