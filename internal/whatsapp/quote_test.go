@@ -87,12 +87,14 @@ func TestAReplyQuotesWhatPhonesShow(t *testing.T) {
 				last++
 				return h.says("REPLY"+string(rune('A'+last)), string(reply), message.Content{Kind: message.KindText, Text: "yes", Quote: &ref}).Quote
 			}
-			ref.ID = h.send(by, phones.Outgoing{To: to, Kind: phones.KindImage, Text: "this one", Media: &phones.Attachment{MIME: "image/png", Data: []byte(pixel)}})
-			h.message(events.TypeMessage)
+			ref.ID = h.send(by, phones.Outgoing{To: to, Kind: phones.KindImage, Text: "this one", Media: &phones.Attachment{MIME: "image/png", Data: []byte(pixel), Thumbnail: []byte("\xff\xd8\xffsmall")}})
+			if data, _ := h.message(events.TypeMessage); string(data.Content.Media.Thumbnail) != "\xff\xd8\xffsmall" {
+				t.Errorf("in %s the small picture is %q", chat, data.Content.Media.Thumbnail)
+			}
 			for _, text := range []string{"that one", "no, the other"} {
 				h.send(by, phones.Outgoing{To: to, Kind: phones.KindEdit, Target: ref.ID, Text: text})
 				h.message(events.TypeEdited)
-				if q := quote(); q == nil || q.ID != ref.ID || q.Text != text || q.Kind != phones.KindImage {
+				if q := quote(); q == nil || q.ID != ref.ID || q.Text != text || q.Kind != phones.KindImage || !q.Pictured {
 					t.Errorf("in %s the quote of an edited message is %+v, want %q", chat, q, text)
 				}
 			}

@@ -100,6 +100,8 @@ type quoteBody struct {
 	// Found is false for a message that the phone does not have, and for one whose author is named in another form than
 	// the group's.
 	Found bool `json:"found" doc:"whether the phone has the quoted message, so that a tap leads to it"`
+
+	Pictured bool `json:"pictured,omitempty" doc:"whether the quote has a small picture"`
 }
 
 // mediaBody describes the file of a message. URL is the path to download it decrypted.
@@ -162,7 +164,7 @@ func messageJSON(phone *sandbox.Phone, m phones.Message) messageBody {
 		Mentions: jidTexts(m.Mentions),
 	}
 	if m.Quote != nil {
-		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Chat, m.Quote.Found}
+		body.Quote = &quoteBody{m.Quote.ID, m.Quote.From.String(), m.Quote.Text, string(m.Quote.Kind), m.Quote.Chat, m.Quote.Found, m.Quote.Pictured}
 	}
 	if f := m.Media; f != nil {
 		body.Media = &mediaBody{

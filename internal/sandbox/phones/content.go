@@ -168,8 +168,14 @@ func (p *codec) readContext(info *waE2E.ContextInfo, into *Message) {
 	}
 	into.Quote = &Quote{
 		ID: info.GetStanzaID(), From: p.byNumber(info.GetParticipant()), Text: textOf(info.GetQuotedMessage()), Kind: shownKind(info.GetQuotedMessage()),
-		Chat: info.GetRemoteJID(), Found: p.finds(info, into.chat),
+		Chat: info.GetRemoteJID(), Found: p.finds(info, into.chat), Pictured: pictured(info.GetQuotedMessage()),
 	}
+}
+
+// pictured reports whether a quoted message has a small picture.
+func pictured(quoted *waE2E.Message) bool {
+	return len(quoted.GetImageMessage().GetJPEGThumbnail())+len(quoted.GetVideoMessage().GetJPEGThumbnail())+
+		len(quoted.GetDocumentMessage().GetJPEGThumbnail()) > 0
 }
 
 // quotedQuestion returns the question of a quoted poll of any version.

@@ -163,6 +163,8 @@ type Quote struct {
 	Text string    `json:"text"`
 	// Kind is what the quote shows; "" is an empty bubble.
 	Kind Kind `json:"kind"`
+	// Pictured says whether the quote has a small picture.
+	Pictured bool `json:"pictured,omitempty"`
 	// Chat is the chat of the quoted message if it is another one, such as StatusChat.
 	Chat string `json:"chat,omitempty"`
 	// Found says whether the phone has the quoted message, so that a tap on the quote leads to it.

@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/hex"
 
@@ -27,6 +28,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 		media := r.media(message.KindImage, f)
 		setSides(media, f)
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
+		setThumbnail(media, f.GetJPEGThumbnail())
 		return message.Content{Kind: message.KindImage, Text: f.GetCaption(), Media: media}, true
 	case m.VideoMessage != nil, m.PtvMessage != nil:
 		f := m.GetVideoMessage()
@@ -38,6 +40,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 		media.Seconds, media.Animated = int(within(f.GetSeconds(), maxSeconds)), f.GetGifPlayback()
 		media.Round = m.PtvMessage != nil
 		media.ViewOnce = media.ViewOnce || f.GetViewOnce()
+		setThumbnail(media, f.GetJPEGThumbnail())
 		return message.Content{Kind: message.KindVideo, Text: f.GetCaption(), Media: media}, true
 	case m.AudioMessage != nil:
 		f := m.GetAudioMessage()
@@ -53,6 +56,7 @@ func (r *reading) file(m *waE2E.Message) (message.Content, bool) {
 		f := m.GetDocumentMessage()
 		media := r.media(message.KindDocument, f)
 		media.Name = cmp.Or(f.GetFileName(), f.GetTitle())
+		setThumbnail(media, f.GetJPEGThumbnail())
 		return message.Content{Kind: message.KindDocument, Text: f.GetCaption(), Media: media}, true
 	case m.StickerMessage != nil:
 		f := m.GetStickerMessage()
@@ -94,4 +98,11 @@ func setSides(media *message.Media, f interface {
 },
 ) {
 	media.Width, media.Height = int(within(f.GetWidth(), maxSide)), int(within(f.GetHeight(), maxSide))
+}
+
+// setThumbnail sets the small picture that phones show before the file is downloaded. What may be seen once has none.
+func setThumbnail(media *message.Media, jpeg []byte) {
+	if !media.ViewOnce && bytes.HasPrefix(jpeg, []byte{0xff, 0xd8, 0xff}) {
+		media.Thumbnail = jpeg
+	}
 }

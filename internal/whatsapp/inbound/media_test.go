@@ -1,26 +1,26 @@
 package inbound
 
 import (
-	"log/slog"
 	"testing"
-
-	"go.mau.fi/whatsmeow/proto/waE2E"
 
 	"wasup/internal/message"
 )
 
-func TestAVideoSaysHowItPlays(t *testing.T) {
-	for name, c := range map[string]struct {
-		m               *waE2E.Message
-		animated, round bool
+func TestASmallPictureIsToldUnlessItMayBeSeenOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		jpeg string
+		once bool
+		want bool
 	}{
-		"a video":                   {&waE2E.Message{VideoMessage: &waE2E.VideoMessage{}}, false, false},
-		"one that plays like a GIF": {&waE2E.Message{VideoMessage: &waE2E.VideoMessage{GifPlayback: new(true)}}, true, false},
-		"a video message":           {&waE2E.Message{PtvMessage: &waE2E.VideoMessage{}}, false, true},
+		"a JPEG":           {"\xff\xd8\xffx", false, true},
+		"seen once":        {"\xff\xd8\xffx", true, false},
+		"no JPEG":          {"\x89PNG", false, false},
+		"nothing":          {"", false, false},
+		"not even a start": {"\xff\xd8", false, false},
 	} {
-		content := translated(t, newTranslator(t, slog.New(slog.DiscardHandler)), incoming(c.m)).Content
-		if content.Kind != message.KindVideo || content.Media.Animated != c.animated || content.Media.Round != c.round {
-			t.Errorf("%s: %+v", name, content.Media)
+		media := &message.Media{ViewOnce: tc.once}
+		if setThumbnail(media, []byte(tc.jpeg)); (media.Thumbnail != nil) != tc.want {
+			t.Errorf("%s: %q", name, media.Thumbnail)
 		}
 	}
 }
