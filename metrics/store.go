@@ -21,7 +21,7 @@ func newStoreCondition(m *Metrics) *storeCondition {
 	}
 	return &storeCondition{
 		metrics: m,
-		failing: desc("failing", "1 while the database takes no writes: the disk is full, another program has locked it, or the server is away. Nothing can be sent or received then."),
+		failing: desc("failing", "1 while the database takes no writes: the disk is full, another program has locked it, or the server is away. Nothing can be sent or received then. Without traffic a trial write every 30 s finds out."),
 		free:    desc("free_bytes", "Free bytes of the file system that holds the SQLite database. PostgreSQL has no series."),
 	}
 }
