@@ -21,7 +21,10 @@ const (
 	readTimeout = 15 * time.Second
 	idleTimeout = 75 * time.Second // above the 60 s for which common proxies keep a connection
 	headerBytes = 8 << 10
-	// killGrace is how long handlers get to return after a shutdown has cancelled them.
+	// answerTime is the last part of a shutdown's time. The requests that still run are cancelled when it begins, and
+	// answered before it ends. It is a quarter of the time at most.
+	answerTime = time.Second
+	// killGrace is how long handlers get to return after their connections were cut.
 	killGrace = 2 * time.Second
 )
 
@@ -132,8 +135,9 @@ func (s *Server) Connections() Connections {
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop accepts no further connections, answers callers that wait for a code with the route's 503, and returns when all
-// other requests are answered. If ctx ends first, Stop cancels the remaining requests, cuts the connections and returns
-// ctx's error. It is idempotent and legal before Start; a later call waits on.
+// other requests are answered. Shortly before the deadline of ctx it cancels the requests that remain, which are then
+// answered as failed. When ctx ends, it cuts the connections that are left and returns ctx's error. It is idempotent and
+// legal before Start; a later call waits on.
 func (s *Server) Stop(ctx context.Context) error {
 	s.host.Life.Drain()
 	s.mu.Lock()
@@ -145,20 +149,40 @@ func (s *Server) Stop(ctx context.Context) error {
 	}
 	// Once, and without ctx: fasthttp waits for its connections only in the first shutdown, during which Fiber holds a lock.
 	s.ending.Do(func() { go s.end(l) })
-	select {
-	case <-s.ended:
+	working, cancel := beforeAnswers(ctx)
+	defer cancel()
+	if s.endsWithin(working) {
 		return s.endErr
-	case <-ctx.Done():
 	}
 	s.host.Life.Cut()
+	if s.endsWithin(ctx) {
+		return s.endErr
+	}
 	l.cut()
-	grace := time.NewTimer(killGrace)
-	defer grace.Stop()
+	grace, stop := context.WithTimeout(context.WithoutCancel(ctx), killGrace)
+	defer stop()
+	if s.endsWithin(grace) {
+		return errors.Join(s.endErr, ctx.Err())
+	}
+	return errors.Join(ctx.Err(), fmt.Errorf("httpapi: requests still run %s after their connections were cut", killGrace))
+}
+
+// beforeAnswers ends earlier than ctx by the time in which cancelled requests are answered.
+func beforeAnswers(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(answerTime, time.Until(deadline)/4)))
+}
+
+// endsWithin reports whether nothing of the server runs any more, and waits for that until ctx ends.
+func (s *Server) endsWithin(ctx context.Context) bool {
 	select {
 	case <-s.ended:
-		return errors.Join(s.endErr, ctx.Err())
-	case <-grace.C:
-		return errors.Join(ctx.Err(), fmt.Errorf("httpapi: requests still run %s after they were cancelled", killGrace))
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

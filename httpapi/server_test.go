@@ -3,10 +3,12 @@ package httpapi_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -139,6 +141,79 @@ func TestAShutdownLetsASendFinish(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("shutdown: %v", err)
+	}
+}
+
+// endless makes a Sending that ends with its context, as one does that WhatsApp never answers. It signals when it has begun.
+func endless(began chan<- struct{}) func(context.Context, session.ID, message.Recipient, string, string) (string, error) {
+	return func(ctx context.Context, id session.ID, _ message.Recipient, _, _ string) (string, error) {
+		close(began)
+		<-ctx.Done()
+		return "3EB0C767D097B7C7C030", &session.Error{Code: session.CodeOutcomeUnknown, Op: "send", Session: id, Err: ctx.Err()}
+	}
+}
+
+// open sends the beginning of a request on a new connection.
+func open(t *testing.T, r *apitest.Rig, request string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestAShutdownAnswersTheRequestsThatItCancels(t *testing.T) {
+	t.Parallel()
+	const send = "POST /send HTTP/1.1\nHost: localhost\n" + apitest.Client51 + "\nContent-Type: application/json\nContent-Length: 40\n\n" +
+		`{"to":"5491100000000","message":"hello"}`
+	for name, beside := range map[string]string{ // the beginning of a request that never ends
+		"alone":                              "",
+		"beside an upload that does not end": "POST /v1/media HTTP/1.1\nHost: localhost\nContent-Length: 40\n\nhalf",
+		"beside a header that does not end":  "GET /healthz HTTP/1.1\nHost: loc",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := make(chan struct{})
+			f := apitest.Behind(apitest.Full())
+			f.Statuses["51"] = apitest.Status("51", session.Ready)
+			f.Sending = endless(began)
+			r := apitest.NewRig(t, httpapi.Config{}, &f)
+			var stuck io.Reader = strings.NewReader("")
+			if beside != "" {
+				stuck = open(t, r, beside)
+			}
+			conn := open(t, r, send)
+			<-began
+			ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+			defer cancel()
+			stopped := make(chan error, 1)
+			go func() { stopped <- r.Stop(ctx) }()
+			incoming := bufio.NewReader(conn)
+			answer, err := http.ReadResponse(incoming, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != 500 || answer.Header.Get("X-Message-Id") != "3EB0C767D097B7C7C030" || !answer.Close {
+				t.Errorf("%d %v %s, %v", answer.StatusCode, answer.Header, body, err)
+			}
+			for what, from := range map[string]io.Reader{"the caller's": incoming, "the other": stuck} {
+				if more, err := io.ReadAll(from); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%s connection is still open: %q", what, more)
+				}
+			}
+			if err := <-stopped; errors.Is(err, context.DeadlineExceeded) != (beside != "") {
+				t.Errorf("the stop says %v", err)
+			}
+		})
 	}
 }
 

@@ -251,6 +251,42 @@ func TestAProcessThatStopsDuringASendSaysWhatIsKnown(t *testing.T) {
 	}
 }
 
+// An attempt that WhatsApp never answers outlasts the time that the shutdown has for requests.
+func TestAProcessThatStopsAnswersSendsThatDoNotEnd(t *testing.T) {
+	server := apptest.NewSandbox(t, sandbox.Config{})
+	cfg := apptest.Quick(server, apptest.NewDSN(t))
+	untimely(&cfg)
+	cfg.Shutdown.Timeout = configs.Default().Shutdown.Timeout
+	h := open(t, server, cfg, seams{})
+	ana, bruno := h.linked(1), h.linked(2)
+	carla := h.silentContact()
+	for _, phone := range []*sandbox.Phone{ana, bruno} {
+		h.fault(faults.Fault{Kind: faults.WithholdAck, Account: phone.Number()})
+	}
+	sent := h.ask("", carla, "perhaps")
+	posted := h.Ask("POST", "/v1/sessions/2/messages?wait=server_ack&timeout=60s", 2, posted(carla, "later"))
+	leaves(t, carla, "perhaps")
+	leaves(t, carla, "later")
+	if err := h.app.Shutdown(t.Context()); err == nil {
+		t.Error("a shutdown that cut two attempts off says nothing")
+	}
+	a := (<-sent).Is(500).With("error", true, "code", "SEND_FAILED")
+	id := a.Header.Get(headerMessage)
+	if id == "" || !strings.Contains(a.Text("message"), id) {
+		t.Errorf("the answer does not name the message: %v, %q", a.Fields, id)
+	}
+	(<-posted).Is(202).With("state", "sending")
+	if strings.Contains(h.log.String(), `"a part did not stop" part=http`) {
+		t.Error("the log says that HTTP did not stop")
+	}
+	server.ClearFaults()
+	h = open(t, server, cfg, seams{})
+	h.comesTo(id, "failed").With("cause", "outcome_unknown")
+	h.ready(2)
+	apptest.Until(t, "the other one is acknowledged", func() bool { return h.app.outbox.Stats().Open == 0 })
+	wantReceived(t, carla, []string{"warm", "perhaps", "later"})
+}
+
 func TestVerbsWaitForASessionThatIsJustConnectingAgain(t *testing.T) {
 	h := newHouse(t, patient)
 	x := trouble{h, 1, h.linked(1)}
