@@ -202,7 +202,7 @@ func TestAShutdownAnswersTheRequestsThatItCancels(t *testing.T) {
 				t.Fatal(err)
 			}
 			body, err := io.ReadAll(answer.Body)
-			if err != nil || answer.StatusCode != 500 || answer.Header.Get("X-Message-Id") != "3EB0C767D097B7C7C030" || !answer.Close {
+			if err != nil || answer.StatusCode != http.StatusInternalServerError || answer.Header.Get("X-Message-Id") != "3EB0C767D097B7C7C030" || !answer.Close {
 				t.Errorf("%d %v %s, %v", answer.StatusCode, answer.Header, body, err)
 			}
 			for what, from := range map[string]io.Reader{"the caller's": incoming, "the other": stuck} {
