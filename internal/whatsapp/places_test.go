@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"testing"
 
+	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
 
 	"wasup/internal/events"
 	"wasup/internal/message"
@@ -151,6 +153,37 @@ func TestAMessageToOurListIsInTheListAndSaysToWhomItWent(t *testing.T) {
 	h.must(json.Unmarshal(receipt.Data, &told))
 	if told.Chat != (message.Address{List: list.String()}) || told.Sender.LID != addressOf(h.peer).LID {
 		t.Errorf("the receipt is %s", receipt.Data)
+	}
+}
+
+// A recipient of a list has its message in the chat with the account. Nobody else does, whatever a quote says.
+func TestAnAnswerToAMessageOfOurListQuotesItAsItWas(t *testing.T) {
+	h := newHearing(t)
+	stranger := h.phone()
+	list, err := h.own.CreateList(testContext(t), []string{h.peer.Number()})
+	h.must(err)
+	id := h.send(h.own, phones.Outgoing{To: list.String(), Text: "sale"})
+	h.message(events.TypeMessage)
+	_, err = h.peer.WaitMessage(testContext(t), func(m phones.Message) bool { return m.ID == id })
+	h.must(err)
+	h.next(events.TypeReceipt)
+	_, content, _ := h.hear(phones.Outgoing{Text: "how much?", Quote: id, QuoteText: "for free"}, events.TypeMessage)
+	if want := (message.Ref{ID: id, FromMe: true, Text: "sale", Kind: message.KindText}); content.Quote == nil || *content.Quote != want {
+		t.Errorf("quoted %+v", content.Quote)
+	}
+	for _, elsewhere := range []string{"", "170000000009@broadcast"} {
+		said := &waE2E.ContextInfo{
+			StanzaID: &id, Participant: proto.String(h.own.LID().ToNonAD().String()), QuotedMessage: &waE2E.Message{Conversation: proto.String("for free")},
+		}
+		if elsewhere != "" {
+			said.RemoteJID = &elsewhere
+		}
+		raw, err := proto.Marshal(&waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String("how much?"), ContextInfo: said}})
+		h.must(err)
+		content = h.hearFrom(stranger, phones.Outgoing{To: h.own.Number(), Kind: phones.KindRaw, Raw: raw}, events.TypeMessage)
+		if q := content.Quote; q == nil || q.ID != id || !q.Claimed || q.Text != "for free" {
+			t.Errorf("a stranger quotes %+v", q)
+		}
 	}
 }
 

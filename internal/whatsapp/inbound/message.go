@@ -86,9 +86,12 @@ func (t *translation) messageEvent(info *types.MessageInfo, of eventlog.Type, co
 // messageKey returns the key of a message's event. It contains the addresses as they arrived: a repeated delivery has
 // the same ones.
 func messageKey(info *types.MessageInfo, version ...any) string {
-	chat := info.Chat
-	if info.IsIncomingBroadcast() && !info.IsFromMe {
-		chat = info.Sender.ToNonAD() // what comes by a list is in the chat with its sender
+	chat := info.Chat.String()
+	switch {
+	case info.IsIncomingBroadcast() && !info.IsFromMe:
+		chat = info.Sender.ToNonAD().String() // what comes by a list is in the chat with its sender
+	case info.Chat.IsBroadcastList():
+		chat = ownLists
 	}
 	return digest(append([]any{chat, info.Sender.ToNonAD(), info.ID}, version...)...)
 }

@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"go.mau.fi/whatsmeow/types"
 
@@ -65,8 +66,8 @@ func same(a, b message.Address) bool {
 	return a.LID != "" && a.LID == b.LID || a.PN != "" && a.PN == b.PN
 }
 
-// storedIn returns the content of a message that the session has sent, or has received and stored: of the given chat, or
-// of the chat of the message that is read.
+// storedIn returns the content of a message that the session has sent, or has received and stored: of the given chat, an
+// address that the sender chose, or with "" of the chat of the message that is read.
 func (r *reading) storedIn(chat string, ref *message.Ref) (content message.Content, is bool) {
 	c, id := r.t.c, r.t.c.Session
 	if ref.FromMe && c.Sent != nil {
@@ -79,37 +80,52 @@ func (r *reading) storedIn(chat string, ref *message.Ref) (content message.Conte
 			return sent.Content, true
 		}
 	}
-	keys := r.keysOf(chat, ref)
-	if len(keys) == 0 {
-		return content, false
+	in, author := r.t.chatOf(&r.event.Info.MessageSource), ref.Sender
+	if chat != "" {
+		in = r.t.parseAddress(chat)
 	}
-	var event events.Event
-	r.t.ask(func(ctx context.Context) (err error) {
-		event, is, err = c.Journal.Find(ctx, id, keys...)
-		return err
-	})
-	var data events.MessageData
-	if !is || json.Unmarshal(event.Data, &data) != nil || data.Content == nil {
+	if ref.FromMe {
+		author = c.ownAddress()
+	}
+	data, is := r.find(in, author, ref.ID)
+	if !is && ref.FromMe {
+		data, is = r.find(message.Address{List: ownLists}, author, ref.ID)
+	}
+	if !is || data.Content == nil || data.Chat.List != "" && !wentTo(&data, in) {
 		return content, false
 	}
 	return *data.Content, true
 }
 
-// keysOf returns the keys under which a message may be stored: with chat and sender as LID or as phone number. chat is an
-// address that the sender chose, or "" for the chat of the message that is read.
-func (r *reading) keysOf(chat string, ref *message.Ref) []string {
-	in := r.t.chatOf(&r.event.Info.MessageSource)
-	if chat != "" {
-		in = r.t.parseAddress(chat)
-	}
-	if ref.FromMe {
-		return messageKeys(in, r.t.c.ownAddress(), ref.ID)
-	}
-	return messageKeys(in, ref.Sender, ref.ID)
+// wentTo reports whether a message to a list is shown in a chat: of the list, or with one of its recipients.
+func wentTo(data *events.MessageData, chat message.Address) bool {
+	return chat.List == data.Chat.List || slices.ContainsFunc(data.Recipients, func(who message.Address) bool { return same(who, chat) })
 }
+
+// find returns a message that the log has.
+func (r *reading) find(chat, author message.Address, id string) (data events.MessageData, is bool) {
+	keys := messageKeys(chat, author, id)
+	if len(keys) == 0 {
+		return data, false
+	}
+	var event events.Event
+	r.t.ask(func(ctx context.Context) (err error) {
+		event, is, err = r.t.c.Journal.Find(ctx, r.t.c.Session, keys...)
+		return err
+	})
+	is = is && json.Unmarshal(event.Data, &data) == nil
+	return data, is
+}
+
+// ownLists stands for all broadcast lists of the account in the keys of messages. The recipients of a message do not know
+// the list that it came by.
+const ownLists = "lists"
 
 // messageKeys returns the keys under which a message may be stored.
 func messageKeys(chat, author message.Address, id string) (keys []string) {
+	if chat.List != "" {
+		chat.List = ownLists
+	}
 	for _, in := range chat.Forms() {
 		for _, by := range author.Forms() {
 			keys = append(keys, keyOf(events.TypeMessage, digest(in, by, id)))
