@@ -40,9 +40,11 @@ func (h *house) comesTo(id, state string) (a apptest.Answer) {
 	return a
 }
 
-// wantReceived checks that the phone has received exactly these texts, in this order and each once.
+// wantReceived checks that the phone has received exactly these texts, in this order and each once. It waits for the
+// last one: WhatsApp acknowledges a message before the phone has it.
 func wantReceived(t testing.TB, phone *sandbox.Phone, want []string) {
 	t.Helper()
+	apptest.Until(t, "the phone has the last message", func() bool { return slices.Contains(received(phone), want[len(want)-1]) })
 	if got := received(phone); !slices.Equal(got, want) {
 		t.Errorf("the phone has\n%q, want\n%q", got, want)
 	}

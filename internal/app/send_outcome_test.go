@@ -264,8 +264,8 @@ func TestAProcessThatStopsAnswersSendsThatDoNotEnd(t *testing.T) {
 		h.fault(faults.Fault{Kind: faults.WithholdAck, Account: phone.Number()})
 	}
 	sent := h.ask("", carla, "perhaps")
-	posted := h.Ask("POST", "/v1/sessions/2/messages?wait=server_ack&timeout=60s", 2, posted(carla, "later"))
 	leaves(t, carla, "perhaps")
+	posted := h.Ask("POST", "/v1/sessions/2/messages?wait=server_ack&timeout=60s", 2, posted(carla, "later"))
 	leaves(t, carla, "later")
 	if err := h.app.Shutdown(t.Context()); err == nil {
 		t.Error("a shutdown that cut two attempts off says nothing")
