@@ -74,10 +74,6 @@ var shapeReasons = []shapeReason{
 		why: "a quote of wasup says what the message showed; the place and the key of its file are not in the log of events, and phones open their own copy",
 	},
 	{
-		chats: anyChat, kinds: "reply to image|reply to video", paths: "*.quotedMessage.*Message.JPEGThumbnail", wasup: "", baileys: "a JPEG",
-		why: "the log of events does not have the small pictures of what was received",
-	},
-	{
 		chats: anyChat, kinds: "reply to an own message",
 		paths: "*.quotedMessage.imageMessage.JPEGThumbnail|*.quotedMessage.imageMessage.mimetype|*.quotedMessage.imageMessage.width|" +
 			"*.quotedMessage.imageMessage.height|*.quotedMessage.imageMessage.mediaKeyTimestamp",
