@@ -241,7 +241,8 @@ func (m *Message) apply(change *Message) {
 const editWindow = 20 * time.Minute
 
 // mayChange reports whether the sender of a change is allowed to make it. Only the author may edit, for a while, what is
-// still there, and in the form of the message: a caption by a caption of the same kind. Only the author and the admins of a group may revoke.
+// still there, and in the form of the message: a caption by a caption of the same kind. Only the author and the admins of
+// a group may revoke.
 func (m *Message) mayChange(change *Message) bool {
 	switch change.Kind {
 	case KindEdit:

@@ -23,7 +23,7 @@ type test struct {
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	t.Helper()
 	tests := slices.Concat(
-		sessionTests, unlinkTests, contactTests, settingsTests, outboxTests, heldTests, receiptTests, eventTests, pageTests, keptTests, webhookTests, gapTests,
+		sessionTests, unlinkTests, contactTests, settingsTests, outboxTests, revocationTests, heldTests, receiptTests, eventTests, pageTests, keptTests, webhookTests, gapTests,
 		commitTests, faultTests,
 	)
 	for _, test := range tests {

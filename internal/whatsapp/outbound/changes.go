@@ -18,17 +18,29 @@ func (c *composing) checkTarget(ctx context.Context) error {
 	if ref == nil || ref.Chat.Status != "" || !c.isOwn(ref, c.ownUnlessNamed()) {
 		return nil
 	}
-	own, is, deleted, err := c.ownMessage(ctx, ref)
-	switch {
-	case err != nil || c.out.Content.Kind == message.KindRevoke:
+	kind := c.out.Content.Kind
+	sent, is, err := c.sentHere(ctx, ref)
+	if err == nil && is && kind == message.KindEdit {
+		err = sent.CheckEdit(time.Now()) // before the log is searched: so it is searched for 20 minutes at most
+	}
+	if err != nil || kind == message.KindRevoke {
 		return err
-	case deleted:
+	}
+	seen, known, err := c.seenHere(ctx, ref)
+	switch {
+	case err != nil:
+		return err
+	case seen.Revoked:
 		return c.invalid("target.id", "expected a message that is still there: this one was deleted")
-	case c.out.Content.Kind != message.KindEdit:
+	case kind != message.KindEdit:
 		return nil
 	case is:
-		c.edited = own.Content.Kind
-		return own.CheckEdit(time.Now())
+		c.edited = sent.Content.Kind
+		return nil
+	case known:
+		c.edited = seen.Content.Kind
+		other := message.Message{Session: c.c.Session, ID: ref.ID, Content: seen.Content, State: message.ServerAck, AckedAt: seen.At}
+		return other.CheckEdit(time.Now())
 	case c.c.Sent != nil && c.c.Seen != nil:
 		return c.invalid("target.id", "expected a message of this chat that the session has sent, or has seen another device of its account send")
 	default:
@@ -36,30 +48,27 @@ func (c *composing) checkTarget(ctx context.Context) error {
 	}
 }
 
-// ownMessage returns a message of the session's account: one that the session has sent, or one that another device of the
-// account has sent to this chat, and whether it was deleted for everyone. It fails if the session has sent it to another
-// chat.
-func (c *composing) ownMessage(ctx context.Context, ref *message.Ref) (own message.Message, is, deleted bool, err error) {
-	if c.c.Sent != nil {
-		if own, is, err = c.c.Sent(ctx, c.c.Session, ref.ID); err == nil && is {
-			err = c.checkChat(ctx, own.To)
-		}
-		if err != nil {
-			return own, is, false, err
-		}
+// sentHere returns a message that the session has sent to this chat. It fails if the session has sent it to another chat.
+func (c *composing) sentHere(ctx context.Context, ref *message.Ref) (sent message.Message, is bool, err error) {
+	if c.c.Sent == nil {
+		return sent, false, nil
 	}
+	if sent, is, err = c.c.Sent(ctx, c.c.Session, ref.ID); err == nil && is {
+		err = c.checkChat(ctx, sent.To)
+	}
+	return sent, is, err
+}
+
+// seenHere returns a message of this chat that a device of the account has sent, as it is now.
+func (c *composing) seenHere(ctx context.Context, ref *message.Ref) (seen message.Seen, is bool, err error) {
 	jid, lid := c.c.Own()
 	if c.c.Seen == nil || jid.IsEmpty() && lid.IsEmpty() {
-		return own, is, false, nil
+		return seen, false, nil
 	}
 	if lid.IsEmpty() {
 		lid = jid
 	}
-	seen, known, err := c.c.Seen(ctx, c.chat, lid.ToNonAD(), ref.ID)
-	if !is {
-		own, is = message.Message{Session: c.c.Session, ID: ref.ID, Content: seen.Content, State: message.ServerAck, AckedAt: seen.At}, known
-	}
-	return own, is, seen.Revoked, err
+	return c.c.Seen(ctx, c.chat, lid.ToNonAD(), ref.ID)
 }
 
 // checkChat fails if a recipient is not this chat. A person has an address by LID and one by number. Of one of each kind it
