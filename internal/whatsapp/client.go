@@ -139,7 +139,7 @@ func (c *Client) configure() {
 	wa := c.wa
 	slim(wa)
 	c.stanzas.SetActive(guardHandlers(wa, func(tag string, handle stanzas.Handler) stanzas.Handler {
-		return c.stanzas.Wrap(c.receiving.counted(tag, c.pairing.wrap(c.sending.followDevices(tag, handle))))
+		return c.stanzas.Wrap(c.receiving.counted(tag, c.pairing.wrap(c.sending.followDevices(tag, failFirst(wa, tag, handle)))))
 	}))
 	// Only the session's machine reconnects. Each client has one connection, so no event can belong to another connection.
 	wa.EnableAutoReconnect = false

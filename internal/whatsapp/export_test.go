@@ -33,6 +33,13 @@ func WaitForBacklog(ctx context.Context, c session.Client) error {
 	return c.(*Client).sending.backlog.wait(ctx)
 }
 
+// Request adds a request that waits for an answer to the run's whatsmeow client. The function that it returns waits for the
+// end of the request, and reports whether the run has failed it before whatsmeow could.
+func Request(c session.Client) (failed func() bool) {
+	answer := internals(c.(*Client).wa).WaitResponse("request of a test")
+	return func() bool { return <-answer == connectionOver }
+}
+
 // MessageSecret returns the secret that votes on a message of ours are encrypted with.
 func MessageSecret(ctx context.Context, c session.Client, to message.Recipient, id string) ([]byte, error) {
 	client := c.(*Client)

@@ -38,6 +38,18 @@ var connectionOver = &waBinary.Node{Tag: "stream:error", Attrs: waBinary.Attrs{"
 // them would wait for a reconnect, and these waits have a data race (exsync.Event.GetChan).
 func failRequests(wa *whatsmeow.Client) { internals(wa).ClearResponseWaiters(connectionOver) }
 
+// failFirst wraps whatsmeow's handler of a stanza. At a stream error, too, whatsmeow lets the requests that wait for an
+// answer wait for a reconnect.
+func failFirst(wa *whatsmeow.Client, tag string, handle stanzas.Handler) stanzas.Handler {
+	if tag != "stream:error" {
+		return handle
+	}
+	return func(ctx context.Context, node *waBinary.Node) {
+		failRequests(wa)
+		handle(ctx, node)
+	}
+}
+
 // sendName sends the account's name, with the presence "unavailable". whatsmeow's SendPresence does the same, but reads
 // the name from a field that another goroutine may be writing.
 func sendName(ctx context.Context, wa *whatsmeow.Client, name string) error {

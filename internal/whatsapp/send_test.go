@@ -13,6 +13,7 @@ import (
 	"wasup/internal/sandbox/observe"
 	"wasup/internal/sandbox/phones"
 	"wasup/internal/session"
+	"wasup/internal/whatsapp"
 )
 
 func text(id string, to string) message.Outgoing {
@@ -150,6 +151,7 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 	for name, end := range map[string]func(*life){
 		"by the server": func(*life) { h.server.DropTCP(faults.Select{}) },
 		"by us":         func(l *life) { l.client.Close() },
+		"by an error":   func(*life) { h.server.StreamError(faults.Select{}, 503, "", true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := h.open("a")
@@ -167,6 +169,31 @@ func TestALostConnectionEndsTheSendInFlight(t *testing.T) {
 			if _, err = l.client.Send(testContext(t), text("3EB0000000000002", friend.LID().String())); session.CodeOf(err) != session.CodeDisconnected {
 				t.Errorf("the next send: %v", err)
 			}
+		})
+	}
+}
+
+// Whatever ends a connection, whatsmeow would let requests wait for a reconnect, and two such waits have a data race.
+func TestRequestsFailBeforeWhatsmeowLearnsOfTheEnd(t *testing.T) {
+	h := newHouse(t, sandbox.Config{})
+	h.link("a", h.phone())
+	for name, end := range map[string]func(*life){
+		"the connection breaks": func(*life) { h.server.DropTCP(faults.Select{}) },
+		"the server closes it":  func(*life) { h.server.CloseConnections(faults.Select{}) },
+		"a stream error":        func(*life) { h.server.StreamError(faults.Select{}, 503, "", true) },
+		"a restart":             func(*life) { h.server.StreamError(faults.Select{}, 515, "", true) },
+		"the end of the stream": func(*life) { h.server.EndStream(faults.Select{}) },
+		"we close it":           func(l *life) { l.client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := h.open("a")
+			l.expect(session.SocketUp)
+			failed := whatsapp.Request(l.client)
+			end(l)
+			if !failed() {
+				t.Error("whatsmeow was first")
+			}
+			l.client.Close()
 		})
 	}
 }
